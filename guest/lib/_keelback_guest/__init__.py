@@ -1,0 +1,175 @@
+"""The guest's side of docs/guest-abi.md: one function, `request`, from a tuple to a tuple.
+
+main.c calls `prepare` once, at pre-initialisation, then every request. What a cell is stands in `_keelback_session`;
+here it is given an event loop (loop.py), the host's functions (tools.py), its surroundings (start.py) and interrupts
+(signals.py).
+"""
+
+import builtins
+import sys
+
+import _keelback_session as session_module
+from _keelback_session import Session, hide_frames_of, plain_data
+
+from . import loop as loop_module
+from . import signals, start, tools
+
+# The name in the code, which a compiled image may not share with `__file__`.
+for _function in (hide_frames_of, loop_module.prepare, signals.prepare, start.prepare, tools.prepare):
+    hide_frames_of(_function.__code__.co_filename)
+hide_frames_of((lambda: None).__code__.co_filename)
+
+session = None
+loop = None
+
+# Requests that main.c makes at pre-initialisation, so that an instance's own first ones touch few pages of memory.
+# `settle` then takes away what they left.
+WARM_UP = [
+    ("start", {}),
+    ("run", "1+1", "<cell 1>", "cell"),
+    ("run", "warm = [1]\nfor warm_index in warm: print(end='')\nwarm", "<cell 2>", "cell"),
+    ("run", "import asyncio\nawait asyncio.sleep(0)", "<cell 3>", "cell"),
+    ("run", "def warm(): return 1 / 0\nwarm()", "<cell 4>", "cell"),
+    ("run", "(", "<cell 5>", "cell"),
+    ("run", "warm = ", "<cell 6>", "cell"),
+    ("set", "warm", [1]),
+    ("get", "warm"),
+    ("vars",),
+    ("run", "pass", "<string>", "program"),
+]
+
+
+def prepare():
+    """Once per image: everything that instances share."""
+    global session, loop
+    main = sys.modules["__main__"]
+    session = Session(main.__dict__)
+    loop = loop_module.prepare(session)
+    start.prepare(session)
+    tools.prepare(session)
+    signals.prepare(session, loop)
+    _reset()
+
+
+def settle():
+    """After the warm-up: the state in which an instance begins."""
+    import linecache
+
+    _reset()
+    linecache.clearcache()
+    for name in ("last_exc", "last_type", "last_value", "last_traceback"):
+        sys.__dict__.pop(name, None)
+    start.reset()
+    tools.install([])
+
+
+def _reset():
+    namespace = session.namespace
+    namespace.clear()
+    session_module.fill_main(namespace)
+    namespace["__builtins__"] = builtins
+    builtins.__dict__.pop("_", None)
+    session.count = 0
+    session.flags = 0
+    session.pending = None
+
+
+def request(message):
+    """One request, a tuple whose first item is its name. Exceptions of the cell are outcomes; others are bugs."""
+    kind = message[0]
+    try:
+        if kind == "run":
+            _, source, filename, mode = message
+            if mode == "cell":
+                outcome = session.run(source, filename)
+                if loop._ready or loop._scheduled:
+                    error = loop.turn()
+                    if error is not None:
+                        outcome = session.failed(error)
+                return outcome
+            return _program(source, filename)
+        return _handlers[kind](*message[1:])
+    except BaseException as error:  # an interrupt in the machinery itself
+        session.running = False
+        if kind == "run" or kind == "module":
+            return session.failed(error)
+        if isinstance(error, (KeyboardInterrupt, TimeoutError)):
+            return _handlers[kind](*message[1:])
+        raise
+    finally:
+        # What came too late for this cell is not for the next one.
+        session.pending = None
+
+
+def _program(source, filename):
+    real = filename is not None and not filename.startswith("<")
+    return _whole_program(filename if real else None, lambda: session.run(source, filename, "program"))
+
+
+def _module(name):
+    return _whole_program(None, lambda: start.run_module(session, name))
+
+
+def _whole_program(filename, run):
+    """A program begins outside any event loop, and what it registered with atexit runs at its end."""
+    loop_module.leave()
+    try:
+        start.program_path(filename)
+        outcome = run()
+        error = loop.turn() if loop._ready else None
+        if error is not None:
+            outcome = session.failed(error)
+        start.run_exit_functions(session)
+        return outcome
+    finally:
+        loop_module.enter(loop)
+
+
+def _start(options):
+    start.apply(session, options)
+    signals.limits = dict(options.get("limits") or {})
+
+
+def _set(name, value):
+    session.namespace[name] = value
+
+
+_MISSING = object()
+
+
+def _get(name):
+    value = session.namespace.get(name, _MISSING)
+    if value is _MISSING:
+        return (False, False, None, "")
+    return (True, *plain_data(value), _repr(value))
+
+
+def _vars():
+    namespace = session.namespace
+    listed = []
+    for name in list(namespace):
+        if type(name) is str and not (name.startswith("__") and name.endswith("__")):
+            value = namespace[name]
+            listed.append((name, type(value).__name__, _repr(value)))
+    return listed
+
+
+def _repr(value):
+    session.running = True
+    try:
+        return str(repr(value))
+    except BaseException as error:
+        return f"<{type(value).__name__} object whose repr() raised {type(error).__name__}>"
+    finally:
+        session.running = False
+
+
+_handlers = {
+    "start": _start,
+    "fork": _start,
+    "module": _module,
+    "tools": lambda listed: tools.install(listed),
+    "set": _set,
+    "get": _get,
+    "vars": _vars,
+}

@@ -1,0 +1,280 @@
+"""The guest's event loop: asyncio's own, waiting in one host call instead of a selector.
+
+There are no sockets and no threads: `run_in_executor` (and so `asyncio.to_thread`) runs the function at once and
+returns a future that is done. `asyncio.run`, `Runner` and `run_until_complete` work in a program and, with a loop of
+their own, inside a cell of the session.
+"""
+
+import asyncio
+from asyncio import base_events, events, runners
+from marshal import dumps, loads
+
+import _host
+
+# Tool calls under way: call id to ToolCall. Any loop's wait may bring their results.
+calls = {}
+
+_session_loop = None
+
+
+class _Selector:
+    """What BaseEventLoop wants of a selector: a wait. Nothing is ever registered with it."""
+
+    def select(self, timeout=None):
+        if timeout is not None and timeout <= 0:
+            if not calls:
+                return ()
+            timeout = 0.0
+        elif timeout is not None:
+            timeout = float(timeout)
+        return loads(_host.call(dumps(("wait", timeout), 2)))
+
+    def close(self):
+        pass
+
+
+class Loop(base_events.BaseEventLoop):
+    """An event loop whose waits are host calls."""
+
+    def __init__(self):
+        super().__init__()
+        self._selector = _Selector()
+        self._outer = None
+        self._cell = None
+        self._interrupted = None
+
+    def _process_events(self, finished):
+        for call_id, ok, payload in finished:
+            call = calls.pop(call_id, None)
+            if call is not None:
+                call._finish(ok, payload)
+
+    def _write_to_self(self):
+        # Wakes a loop that sleeps in another thread: there is none.
+        pass
+
+    def call_soon_threadsafe(self, callback, *args, context=None):
+        return self.call_soon(callback, *args, context=context)
+
+    def run_in_executor(self, executor, function, *args):
+        """Run *function* now, for there are no threads, and return a future that is done."""
+        self._check_closed()
+        future = self.create_future()
+        try:
+            result = function(*args)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            if isinstance(error, StopIteration):
+                error = RuntimeError("function raised StopIteration")
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+        return future
+
+    async def shutdown_default_executor(self, timeout=None):
+        pass
+
+    def add_signal_handler(self, number, callback, *args):
+        raise NotImplementedError("the sandbox has no signals of its own")
+
+    def remove_signal_handler(self, number):
+        raise NotImplementedError("the sandbox has no signals of its own")
+
+    # -- loops inside loops --------------------------------------------------------------------------------------
+
+    def _check_running(self):
+        if self.is_running():
+            raise RuntimeError("This event loop is already running")
+        outer = events._get_running_loop()
+        if outer is not None and outer is not _session_loop:
+            raise RuntimeError("Cannot run the event loop while another loop is running")
+
+    def _run_forever_setup(self):
+        outer = events._get_running_loop()
+        super()._run_forever_setup()
+        self._outer = outer
+
+    def _run_forever_cleanup(self):
+        outer, self._outer = self._outer, None
+        super()._run_forever_cleanup()
+        events._set_running_loop(outer)
+
+    # -- cells ---------------------------------------------------------------------------------------------------
+
+    def run_cell(self, awaited):
+        """Run a cell's coroutine as one task, until it ends. Other tasks go on meanwhile, and live on afterwards."""
+        cell = _Cell(awaited)
+        cell.task = self.create_task(cell.drive())
+        cell.task.add_done_callback(_stop)
+        self._cell = cell
+        self._interrupted = None
+        try:
+            while not cell.task.done():
+                try:
+                    self.run_forever()
+                except BaseException as error:
+                    # An interrupt, or SystemExit from another task: it is the cell that is told.
+                    if cell.task.done():
+                        break
+                    cell.interrupt(error)
+        finally:
+            self._cell = None
+            self._interrupted = None
+        if cell.error is not None:
+            try:
+                raise cell.error
+            finally:
+                cell.error = None
+        return cell.value
+
+    def interrupt(self, error):
+        """Called by signal handlers while this loop runs. True: the cell's own code is what runs now."""
+        if self._cell is None:
+            self._interrupted = error
+            self.stop()
+            return False
+        if asyncio.current_task(self) is self._cell.task:
+            return True
+        self._cell.interrupt(error)
+        return False
+
+    def run_until_complete(self, future):
+        self._interrupted = None
+        try:
+            return super().run_until_complete(future)
+        except RuntimeError:
+            if self._interrupted is not None:
+                raise self._interrupted from None
+            raise
+
+    def turn(self):
+        """Run what is ready, without waiting. Returns an interrupt that came meanwhile, or None."""
+        from . import session
+
+        error = None
+        self._interrupted = None
+        self.call_soon(self.stop)
+        session.running = True
+        try:
+            self.run_forever()
+        except BaseException as left:
+            error = left
+        finally:
+            session.running = False
+        if self._interrupted is not None:
+            error, self._interrupted = self._interrupted, None
+        return error
+
+
+def _stop(task):
+    task.get_loop().stop()
+
+
+class _Cell:
+    """Drives a cell's coroutine inside a task, and turns the task's cancellation into the interrupt it stands for.
+
+    Nothing leaves the task: SystemExit and KeyboardInterrupt would stop the loop and every task with it.
+    """
+
+    def __init__(self, awaited):
+        self.awaited = awaited
+        self.task = None
+        self.value = None
+        self.error = None
+        self.interrupted = None
+
+    def interrupt(self, error):
+        self.interrupted = error
+        self.task.cancel()
+
+    async def drive(self):
+        await self
+
+    def __await__(self):
+        awaited = self.awaited
+        send, argument = awaited.send, None
+        try:
+            while True:
+                yielded = send(argument)
+                try:
+                    argument = yield yielded
+                    send = awaited.send
+                except GeneratorExit:
+                    awaited.close()
+                    raise
+                except BaseException as error:
+                    send, argument = awaited.throw, error
+                    if self.interrupted is not None and isinstance(error, asyncio.CancelledError):
+                        argument, self.interrupted = self.interrupted, None
+                        self.task.uncancel()
+        except StopIteration as stop:
+            self.value = stop.value
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            self.error = error
+
+
+# -- asyncio's entry points -------------------------------------------------------------------------------------------
+
+
+class _Policy(events.BaseDefaultEventLoopPolicy):
+    _loop_factory = Loop
+
+
+def session_loop():
+    return _session_loop
+
+
+def enter(loop):
+    """Make *loop* what `asyncio.create_task` finds in code that runs outside any task."""
+    events._set_running_loop(loop)
+
+
+def leave():
+    events._set_running_loop(None)
+
+
+class Runner(runners.Runner):
+    __doc__ = runners.Runner.__doc__
+    __module__ = "asyncio.runners"
+
+    def run(self, coro, *, context=None):
+        """Run a coroutine inside the embedded event loop."""
+        outer = events._get_running_loop()
+        if outer is not _session_loop:
+            return super().run(coro, context=context)
+        events._set_running_loop(None)
+        try:
+            return super().run(coro, context=context)
+        finally:
+            events._set_running_loop(outer)
+
+
+_asyncio_run = runners.run
+
+
+def run(main, *, debug=None, loop_factory=None):
+    outer = events._get_running_loop()
+    if outer is not _session_loop:
+        return _asyncio_run(main, debug=debug, loop_factory=loop_factory)
+    events._set_running_loop(None)
+    try:
+        return _asyncio_run(main, debug=debug, loop_factory=loop_factory)
+    finally:
+        events._set_running_loop(outer)
+
+
+def prepare(session):
+    global _session_loop
+    run.__doc__ = _asyncio_run.__doc__
+    run.__module__ = "asyncio.runners"
+    asyncio.run = runners.run = run
+    asyncio.Runner = runners.Runner = Runner
+    asyncio.set_event_loop_policy(_Policy())
+    asyncio.EventLoop = Loop
+    _session_loop = Loop()
+    session.run_awaitable = _session_loop.run_cell
+    enter(_session_loop)
+    return _session_loop

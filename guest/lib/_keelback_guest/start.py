@@ -1,0 +1,232 @@
+"""What surrounds the cells: arguments, environment, randomness, the builtins that `site` would add, programs."""
+
+import atexit
+import builtins
+import os
+import random
+import sys
+import traceback
+from marshal import dumps
+
+import _host
+from _keelback_session import mime_bundle
+
+
+class OutputLimitError(RuntimeError):
+    """Raised by output once the host refuses more."""
+
+
+OutputLimitError.__module__ = "builtins"
+
+_DISPLAY = 3
+
+
+def display(*objects):
+    """Show objects as rich output: whatever they say about themselves, and their repr."""
+    for value in objects:
+        bundle = {"text/plain": str(repr(value))}
+        bundle.update(mime_bundle(value) or {})
+        _host.emit(_DISPLAY, dumps(bundle, 2))
+
+
+class _Quitter:
+    """`exit` and `quit`, as `site` makes them."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __repr__(self):
+        return f"Use {self.name}() to exit"
+
+    def __call__(self, code=None):
+        raise SystemExit(code)
+
+
+class _Notice:
+    """`copyright`, `credits` and `license`: shown by their repr, printed when called."""
+
+    def __init__(self, text):
+        self.__text = text
+
+    def __repr__(self):
+        return self.__text
+
+    def __call__(self):
+        print(self.__text)
+
+
+class _Help:
+    """`help`, without a pager: there is no terminal to page on."""
+
+    def __repr__(self):
+        return "Type help(object) for help about object."
+
+    def __call__(self, *args, **kwargs):
+        import pydoc
+
+        if not args and not kwargs:
+            print(self)
+            return None
+        pydoc.pager = pydoc.plainpager
+        return pydoc.Helper(output=sys.stdout)(*args, **kwargs)
+
+
+def _breakpoint(*args, **kwargs):
+    raise RuntimeError("breakpoint() is not available in the sandbox: there is no terminal behind it")
+
+
+_limits = {}
+
+
+def prepare(session):
+    builtins.OutputLimitError = OutputLimitError
+    _host.set_output_limit_error(OutputLimitError, "output limit reached")
+    builtins.display = display
+    builtins.exit = _Quitter("exit")
+    builtins.quit = _Quitter("quit")
+    builtins.copyright = _Notice(sys.copyright)
+    builtins.credits = _Notice(
+        "Thanks to CWI, CNRI, BeOpen, Zope Corporation, the Python Software Foundation,\n"
+        "and a cast of thousands for supporting Python development.  See www.python.org\n"
+        "for more information."
+    )
+    builtins.license = _Notice("See https://www.python.org/psf/license/")
+    builtins.help = _Help()
+    sys.breakpointhook = sys.__breakpointhook__ = _breakpoint
+    _limits["recursion"] = sys.getrecursionlimit()
+    _limits["path"] = list(sys.path)
+    # The functions that the library registered while the image was made belong to the image, not to a program.
+    atexit._clear()
+    _patch_getfile()
+    reset()
+
+
+def reset():
+    sys.argv = [""]
+    sys.path[:] = ["", *_limits["path"]]
+    sys.setrecursionlimit(_limits["recursion"])
+
+
+def apply(session, options):
+    """The options of a "start" or "fork" request. What is absent stays as it is."""
+    argv = options.get("argv")
+    if argv is not None:
+        sys.argv = list(argv) or [""]
+    env = options.get("env")
+    if env is not None:
+        os.environ.clear()
+        os.environ.update(env)
+    recursion_limit = options.get("recursion_limit")
+    if recursion_limit:
+        sys.setrecursionlimit(recursion_limit)
+    reseed(options.get("random_seed"))
+
+
+def reseed(seed=None):
+    """Give every source of chance that lives in memory a start of its own: images and snapshots are shared."""
+    if seed is None:
+        seed = os.urandom(32)
+    random.seed(seed)
+    tempfile = sys.modules.get("tempfile")
+    if tempfile is not None:
+        tempfile._name_sequence = None
+    uuid = sys.modules.get("uuid")
+    if uuid is not None:
+        uuid._last_timestamp = None
+        uuid._node = None
+        # No hardware address to read: the number that RFC 9562 asks for in that case, from the generator just seeded.
+        uuid.getnode = _getnode
+
+
+def _getnode():
+    """Get the hardware address as a 48-bit positive integer: in the sandbox a random one, with the multicast bit."""
+    import uuid
+
+    if uuid._node is None:
+        uuid._node = random.getrandbits(48) | (1 << 40)
+    return uuid._node
+
+
+def program_path(filename):
+    """sys.path[0]: the program's directory, or the working directory without a file."""
+    first = os.path.dirname(os.path.abspath(filename)) if filename else ""
+    if sys.path:
+        sys.path[0] = first
+    else:
+        sys.path.append(first)
+    if filename and sys.argv and sys.argv[0] == "":
+        sys.argv[0] = filename
+
+
+def run_module(session, name):
+    """`python3 -m NAME`: the outcome of a program."""
+    import runpy
+
+    try:
+        session.running = True
+        name, spec, code = runpy._get_module_details(name)
+        session.running = False
+    except runpy._Error as error:
+        session.running = False
+        return ("exit", 1, f"{sys.executable}: {error}")
+    except BaseException as error:
+        session.running = False
+        return session.failed(error)
+    sys.argv[:1] = [spec.origin or name]
+    session.namespace.update(
+        __name__="__main__",
+        __file__=spec.origin,
+        __cached__=spec.cached,
+        __doc__=None,
+        __loader__=spec.loader,
+        __package__=spec.parent,
+        __spec__=spec,
+    )
+    return session.run_code(code)
+
+
+def run_exit_functions(session):
+    session.running = True
+    try:
+        atexit._run_exitfuncs()
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        session.running = False
+
+
+def _patch_getfile():
+    """Let `inspect.getsource` find classes of cells, as it finds their functions: `__main__` has no file to look in."""
+    import inspect
+    import linecache
+
+    getfile = inspect.getfile
+
+    def getfile_of_cells(object):
+        try:
+            return getfile(object)
+        except (OSError, TypeError):
+            if not isinstance(object, type) or object.__module__ != "__main__":
+                raise
+            line = vars(object).get("__firstlineno__")
+            for filename, entry in reversed(list(linecache.cache.items())):
+                if line and filename.startswith("<cell ") and len(entry) == 4 and line <= len(entry[2]):
+                    if _begins_class(entry[2], line - 1, object.__name__):
+                        return filename
+            raise
+
+    getfile_of_cells.__name__ = getfile_of_cells.__qualname__ = "getfile"
+    getfile_of_cells.__doc__ = getfile.__doc__
+    getfile_of_cells.__module__ = "inspect"
+    inspect.getfile = getfile_of_cells
+
+
+def _begins_class(lines, index, name):
+    """Whether the class *name* begins at *index*, perhaps with its decorators."""
+    for line in lines[index:]:
+        words = line.replace("(", " ").replace(":", " ").replace("[", " ").split()
+        if words[:1] == ["class"]:
+            return words[1:2] == [name]
+        if not line.lstrip().startswith("@"):
+            return False
+    return False

@@ -1,0 +1,552 @@
+"""What it means to run a cell.
+
+One file for every front: in a process it is imported by the extension module, in the sandbox it is part of the guest
+image under the name `_keelback_session`. It uses the standard library only and runs on Python 3.10 and later.
+
+A cell or a program ends in an *outcome*, a tuple of plain data whose first item says which kind it is::
+
+    ("none",)                                               no value
+    ("value", repr, type_name, has_data, data, mime)        the value of the last expression
+    ("raised", info)                                        an exception
+    ("exit", code, message)                                 SystemExit
+    ("incomplete",)                                         more lines could finish the cell
+    ("invalid", info)                                       no further line could
+
+What is not here: reading input, showing output, event loops. Whoever embeds a `Session` gives it `run_awaitable`.
+"""
+
+import ast
+import builtins
+import linecache
+import marshal
+import sys
+import traceback
+import types
+
+__all__ = ["Session", "exception_info", "hide_frames_of", "plain_data"]
+
+# Frames of code from these files are machinery: no traceback shows them.
+_hidden_files = {__file__, (lambda: None).__code__.co_filename}
+
+NONE = ("none",)
+INCOMPLETE = ("incomplete",)
+
+_COROUTINE = 0x80  # inspect.CO_COROUTINE
+_AWAIT = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+_ALLOW_INCOMPLETE = 0x4000  # codeop.PyCF_ALLOW_INCOMPLETE_INPUT
+_PARSE = ast.PyCF_ONLY_AST | _AWAIT | _ALLOW_INCOMPLETE
+_FUTURES = 0
+for _name in __import__("__future__").all_feature_names:
+    _FUTURES |= getattr(__import__("__future__"), _name).compiler_flag
+_FUTURES &= ~0x10  # nested_scopes shares its bit with CO_NESTED
+
+# More frames than this help nobody; the text of the traceback has the same idea of its own.
+_FRAMES_MAX = 200
+
+
+def hide_frames_of(filename):
+    """Leave the frames of code compiled from *filename* out of tracebacks."""
+    _hidden_files.add(filename)
+
+
+class Session:
+    """A namespace in which cells run one after the other.
+
+    *namespace* is the dict cells run in; without one the session makes a module of its own, as `__main__` is one.
+    *run_awaitable* takes a coroutine and returns its result: it is called for cells that use `await` at top level.
+    """
+
+    def __init__(self, namespace=None, run_awaitable=None):
+        self.module = None
+        if namespace is None:
+            self.module = types.ModuleType("__main__")
+            namespace = self.module.__dict__
+            namespace["__builtins__"] = builtins
+            namespace["__annotations__"] = {}
+            fill_main(namespace)
+        self.namespace = namespace
+        self.count = 0
+        # True exactly while code of the cell runs: only then may a signal handler raise. At other times it leaves
+        # its exception in `pending`, and the cell raises it on entry.
+        self.running = False
+        self.pending = None
+        self.flags = 0
+        if run_awaitable is not None:
+            self.run_awaitable = run_awaitable
+
+    # -- compiling -------------------------------------------------------------------------------------------------
+
+    def compile(self, source, filename):
+        """Compile a cell: `(statements, expression)`, or None when more lines could finish it.
+
+        Either of the pair may be None: *expression* is the last statement when that is an expression. Raises what
+        `compile` raises (SyntaxError, ValueError, OverflowError ...) when no further line could make it valid.
+        A submission is a whole cell: several statements are one, and a block that has all its lines is complete.
+        """
+        newline = source.find("\n")
+        # One line is most often an expression. Warnings about escapes would be given twice if it is not.
+        if (newline < 0 or newline == len(source) - 1) and "\\" not in source:
+            try:
+                return None, compile(source, filename, "eval", _AWAIT | self.flags, True)
+            except SyntaxError:
+                pass
+        try:
+            tree = compile(source, filename, "exec", _PARSE | self.flags, True)
+        except SyntaxError as error:
+            if error.msg == "incomplete input":
+                return None
+            raise
+        except RecursionError:
+            # Too deep to be shown as a tree, perhaps not too deep to be compiled.
+            return compile(source, filename, "exec", _AWAIT | self.flags, True), None
+        body = tree.body
+        # A cell that begins with a string does not document the session.
+        while len(body) > 1 and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+            del body[0]
+        last = None
+        if body and isinstance(body[-1], ast.Expr):
+            last = ast.Expression(body.pop().value)
+        statements = expression = None
+        flags = _AWAIT | self.flags
+        if body:
+            statements = compile(tree, filename, "exec", flags, True)
+            self.flags |= statements.co_flags & _FUTURES
+            flags |= self.flags
+        if last is not None:
+            expression = compile(last, filename, "eval", flags, True)
+        return statements, expression
+
+    def is_complete(self, source):
+        """Whether *source* is a whole cell (True), could become one (False); raises SyntaxError if it never will."""
+        flags = self.flags
+        try:
+            return self.compile(source, "<input>") is not None
+        finally:
+            self.flags = flags
+
+    # -- running ---------------------------------------------------------------------------------------------------
+
+    def run(self, source, filename=None, mode="cell"):
+        """Run *source* and return its outcome. *mode* is "cell", or "program" for what `python3 FILE` does."""
+        try:
+            if mode != "cell":
+                return self._run_program(source, filename)
+            self.count += 1
+            if filename is None:
+                filename = f"<cell {self.count}>"
+            try:
+                cell = self.compile(source, filename)
+            except (SyntaxError, ValueError, OverflowError, MemoryError, RecursionError) as error:
+                return invalid_outcome(error, source)
+            if cell is None:
+                return INCOMPLETE
+            remember_source(filename, source)
+            statements, expression = cell
+            self.running = True
+            if self.pending is not None:
+                self._raise_pending()
+            value = None
+            if statements is None and expression is not None and expression.co_flags & _COROUTINE == 0:
+                value = eval(expression, self.namespace)
+            elif (statements is not None and statements.co_flags & _COROUTINE) or (
+                expression is not None and expression.co_flags & _COROUTINE
+            ):
+                value = self.run_awaitable(self._await_both(statements, expression))
+            else:
+                if statements is not None:
+                    eval(statements, self.namespace)
+                if expression is not None:
+                    value = eval(expression, self.namespace)
+            if value is None:
+                self.running = False
+                return NONE
+            outcome = value_outcome(value)
+            self.running = False
+            return outcome
+        except BaseException as error:
+            self.running = False
+            return self.failed(error)
+
+    async def run_async(self, source, filename=None):
+        """As `run` for a cell, in the event loop that is already running."""
+        self.count += 1
+        if filename is None:
+            filename = f"<cell {self.count}>"
+        try:
+            try:
+                cell = self.compile(source, filename)
+            except (SyntaxError, ValueError, OverflowError, MemoryError, RecursionError) as error:
+                return invalid_outcome(error, source)
+            if cell is None:
+                return INCOMPLETE
+            remember_source(filename, source)
+            self.running = True
+            value = await self._await_both(*cell)
+            return NONE if value is None else value_outcome(value)
+        except BaseException as error:
+            return self.failed(error)
+        finally:
+            self.running = False
+
+    def run_awaitable(self, coroutine):
+        """Run *coroutine* to its end and return its result. Embedders with a loop of their own replace this."""
+        import asyncio
+
+        return asyncio.run(coroutine)
+
+    async def _await_both(self, statements, expression):
+        value = None
+        if statements is not None:
+            value = eval(statements, self.namespace)
+            if statements.co_flags & _COROUTINE:
+                await value
+            value = None
+        if expression is not None:
+            value = eval(expression, self.namespace)
+            if expression.co_flags & _COROUTINE:
+                value = await value
+        return value
+
+    def _run_program(self, source, filename):
+        if filename is None:
+            filename = "<string>"
+        try:
+            code = compile(source.removeprefix("\ufeff"), filename, "exec", _AWAIT, True)
+        except (SyntaxError, ValueError, OverflowError, MemoryError, RecursionError) as error:
+            return invalid_outcome(error, source)
+        remember_source(filename, source)
+        return self.run_code(code, None if filename.startswith("<") else filename)
+
+    def run_code(self, code, filename=None):
+        """Run compiled statements as a program does: the outcome has no value."""
+        try:
+            if filename is not None:
+                self.namespace["__file__"] = filename
+            self.running = True
+            if self.pending is not None:
+                self._raise_pending()
+            if code.co_flags & _COROUTINE:
+                self.run_awaitable(self._await_both(code, None))
+            else:
+                eval(code, self.namespace)
+            self.running = False
+            return NONE
+        except BaseException as error:
+            self.running = False
+            return self.failed(error)
+
+    def _raise_pending(self):
+        error, self.pending = self.pending, None
+        raise error
+
+    def failed(self, error):
+        """The outcome of a cell that *error* left."""
+        if isinstance(error, SystemExit):
+            return exit_outcome(error)
+        # Text of exceptions is code of the cell, and may run for ever: let signals in, here only.
+        try:
+            self.running = True
+            info = exception_info(error)
+            self.running = False
+        except BaseException as second:
+            self.running = False
+            info = bare_info(second)
+        return ("raised", info)
+
+
+def fill_main(namespace):
+    """The names that every `__main__` has."""
+    namespace.update(__name__="__main__", __doc__=None, __package__=None, __loader__=None, __spec__=None)
+
+
+def remember_source(filename, source):
+    """Let tracebacks and `inspect` find the lines of *source*. Entries without a time are never dropped as stale."""
+    lines = source.splitlines(True)
+    if lines and lines[-1][-1] != "\n":
+        lines[-1] += "\n"
+    linecache.cache[filename] = (len(source), None, lines, filename)
+
+
+# -- values --------------------------------------------------------------------------------------------------------
+
+_SCALARS = {int, str, float, bool, type(None), bytes, complex}
+_SCALAR_OR_BYTES = _SCALARS | {bytearray, memoryview}
+
+_MIME_METHODS = (
+    ("text/html", "_repr_html_"),
+    ("text/markdown", "_repr_markdown_"),
+    ("image/svg+xml", "_repr_svg_"),
+    ("image/png", "_repr_png_"),
+    ("image/jpeg", "_repr_jpeg_"),
+    ("text/latex", "_repr_latex_"),
+    ("application/json", "_repr_json_"),
+)
+
+
+def value_outcome(value):
+    """The outcome of a cell whose last expression is *value*, which is not None.
+
+    A `sys.displayhook` of the user's own shows the value itself: the outcome is then without one.
+    """
+    if sys.displayhook is not sys.__displayhook__:
+        sys.displayhook(value)
+        return NONE
+    text = repr(value)
+    builtins._ = value
+    kind = type(value)
+    if kind in _SCALARS:
+        return ("value", text, kind.__name__, True, value, None)
+    has_data, data = plain_data(value)
+    return ("value", text, kind.__name__, has_data, data, mime_bundle(value))
+
+
+def mime_bundle(value):
+    """What *value* says about showing itself, by MIME type, or None. A method that fails is as one that is not there."""
+    kind = type(value)
+    bundle = {}
+    method = getattr(kind, "_repr_mimebundle_", None)
+    if method is not None:
+        try:
+            data = method(value)
+            if isinstance(data, tuple):
+                data = data[0]
+            for mime, item in dict(data).items():
+                _add_mime(bundle, mime, item)
+        except Exception:
+            pass
+    for mime, name in _MIME_METHODS:
+        method = getattr(kind, name, None)
+        if method is not None and mime not in bundle:
+            try:
+                item = method(value)
+                if isinstance(item, tuple):
+                    item = item[0]
+                _add_mime(bundle, mime, item)
+            except Exception:
+                pass
+    return bundle or None
+
+
+def _add_mime(bundle, mime, item):
+    if type(mime) is not str or item is None:
+        return
+    if isinstance(item, str):
+        bundle[mime] = str(item)
+    elif isinstance(item, (bytes, bytearray, memoryview)):
+        bundle[mime] = bytes(item)
+    else:
+        import json
+
+        bundle[mime] = json.dumps(item)
+
+
+_DEPTH_MAX = 200
+_ITEMS_MAX = 10_000_000  # a choice: data larger than this is asked for in pieces
+
+
+class NotPlain(Exception):
+    """A value that is not plain data. `args` are the offending value, or a text."""
+
+
+def plain_data(value):
+    """`(True, data)` when *value* is plain data, else `(False, None)`.
+
+    Plain are None, bool, int, float, complex, str, bytes, tuple, list, dict, set and frozenset. Bytes-like objects
+    become bytes, named tuples tuples, and the dicts of `collections` dicts. Other subclasses carry a meaning that would
+    be lost, and are not plain.
+    """
+    kind = type(value)
+    if kind in _SCALARS:
+        return True, value
+    try:
+        return True, to_plain(value)
+    except NotPlain:
+        return False, None
+
+
+def to_plain(value):
+    """*value* as plain data; raises NotPlain."""
+    return _to_plain(value, 0, [_ITEMS_MAX])
+
+
+def _to_plain(value, depth, budget):
+    kind = type(value)
+    if kind in _SCALARS:
+        return value
+    if depth > _DEPTH_MAX:
+        raise NotPlain("is nested too deeply or refers to itself")
+    if kind is dict or kind in _dict_types():
+        budget[0] -= len(value) + 10
+        if budget[0] < 0:
+            raise NotPlain("is too large")
+        if set(map(type, value)) <= _SCALARS and set(map(type, value.values())) <= _SCALARS:
+            return value if kind is dict else dict(value)
+        depth += 1
+        # dict(value) first: a subclass may override items()
+        return {
+            _to_plain(key, depth, budget): _to_plain(item, depth, budget) for key, item in dict.items(value)
+        }
+    if kind is list or kind is tuple or kind is set or kind is frozenset:
+        budget[0] -= len(value) + 10
+        if budget[0] < 0:
+            raise NotPlain("is too large")
+        if set(map(type, value)) <= _SCALARS:
+            return value
+        depth += 1
+        return kind([_to_plain(item, depth, budget) for item in value])
+    if kind is bytearray or kind is memoryview:
+        try:
+            return bytes(value)
+        except (ValueError, BufferError):  # a released view
+            raise NotPlain(value) from None
+    if isinstance(value, tuple) and hasattr(kind, "_fields"):
+        return _to_plain(tuple(value), depth, budget)
+    raise NotPlain(value)
+
+
+def _dict_types():
+    collections = sys.modules.get("collections")
+    if collections is None:
+        return ()
+    return collections.OrderedDict, collections.defaultdict, collections.Counter
+
+
+# -- exceptions ----------------------------------------------------------------------------------------------------
+
+
+def invalid_outcome(error, source):
+    if isinstance(error, SyntaxError) and error.text is None and error.lineno is not None:
+        # Errors found after parsing are without their line.
+        lines = source.splitlines(True)
+        if 0 < error.lineno <= len(lines):
+            error.text = lines[error.lineno - 1]
+    return ("invalid", exception_info(error, True))
+
+
+def exit_outcome(error):
+    """SystemExit as python3 understands it: an int is the status, other things are printed."""
+    code = error.code
+    if code is None:
+        return ("exit", 0, None)
+    if isinstance(code, int):
+        # The process's status is the lowest eight bits of a C int; what does not fit becomes -1.
+        code = int(code)
+        return ("exit", code & 0xFF if -(1 << 63) <= code < 1 << 63 else 0xFF, None)
+    try:
+        return ("exit", 1, str(str(code)))
+    except BaseException:
+        return ("exit", 1, "")
+
+
+def exception_info(error, only=False):
+    """What is known of an exception, as plain data. With *only* the text is without a traceback (invalid cells)."""
+    clean_traceback(error)
+    if not only:
+        sys.last_exc = error
+        sys.last_type, sys.last_value, sys.last_traceback = type(error), error, error.__traceback__
+    hook = sys.excepthook
+    if hook is not sys.__excepthook__ and not only:
+        # The user's own hook shows the exception, as under python3.
+        try:
+            hook(type(error), error, error.__traceback__)
+            info = bare_info(error)
+            info["traceback"] = ""
+            info["frames"] = _frames(_stack(error))
+            return info
+        except Exception:
+            pass
+    trace = traceback.TracebackException(
+        type(error), error, None if only else error.__traceback__, compact=True
+    )
+    info = bare_info(error)
+    info["traceback"] = "".join(trace.format_exception_only() if only else trace.format())
+    if not only:
+        info["frames"] = _frames(trace.stack)
+    return info
+
+
+def bare_info(error):
+    """`exception_info` without anything that could run much of the user's code."""
+    kind = type(error)
+    try:
+        message = str(str(error))
+    except BaseException:
+        message = f"<exception {kind.__name__}.__str__() failed>"
+    args = []
+    for item in error.args:
+        try:
+            text = str(repr(item))
+        except BaseException:
+            text = f"<{type(item).__name__} object whose repr() failed>"
+        args.append((text, *plain_data(item)))
+    notes = getattr(error, "__notes__", None)
+    line = f"{kind.__qualname__}: {message}\n" if message else f"{kind.__qualname__}\n"
+    return {
+        "type": kind.__qualname__,
+        "module": str(kind.__module__),
+        "message": message,
+        "args": args,
+        "traceback": line,
+        "frames": [],
+        "notes": [item for item in notes if type(item) is str] if isinstance(notes, list) else [],
+    }
+
+
+def _stack(error):
+    return traceback.StackSummary.extract(traceback.walk_tb(error.__traceback__))
+
+
+def _frames(stack):
+    if len(stack) > _FRAMES_MAX:
+        stack = stack[: _FRAMES_MAX // 2] + stack[-_FRAMES_MAX // 2 :]
+    frames = []
+    for frame in stack:
+        frames.append(
+            (
+                frame.filename,
+                frame.lineno,
+                getattr(frame, "end_lineno", None),
+                getattr(frame, "colno", None),
+                getattr(frame, "end_colno", None),
+                frame.name,
+                frame.line,
+            )
+        )
+    return frames
+
+
+def clean_traceback(error):
+    """Take the machinery's frames out of *error* and all it is linked to."""
+    seen = set()
+    todo = [error]
+    while todo:
+        error = todo.pop()
+        if not isinstance(error, BaseException) or id(error) in seen:
+            continue
+        seen.add(id(error))
+        trace = error.__traceback__
+        if trace is not None:
+            error.__traceback__ = _visible(trace)
+        todo += (error.__cause__, error.__context__)
+        if isinstance(getattr(error, "exceptions", None), tuple):
+            todo += error.exceptions
+
+
+def _visible(trace):
+    kept = []
+    hidden = False
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename in _hidden_files:
+            hidden = True
+        else:
+            kept.append(trace)
+        trace = trace.tb_next
+    if not kept:
+        return None
+    if hidden:
+        for index in range(len(kept) - 1):
+            if kept[index].tb_next is not kept[index + 1]:
+                kept[index].tb_next = kept[index + 1]
+        if kept[-1].tb_next is not None:
+            kept[-1].tb_next = None
+    return kept[0]
