@@ -1,0 +1,11 @@
+// What main.c and host.c share.
+#pragma once
+#include <Python.h>
+
+PyMODINIT_FUNC PyInit__host(void);
+
+/* Sends what the text streams still hold; errors (output limit) are dropped, for no Python code is left to see them. */
+void host_flush_streams(void);
+
+void *kb_alloc(int length);
+int kb_request(char *buffer, int length);
