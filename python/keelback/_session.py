@@ -71,6 +71,9 @@ class Session:
         self.running = False
         self.pending = None
         self.flags = 0
+        # How code without a top-level await is run. An embedder may put `context.run` of a contextvars.Context around
+        # it, so that all cells share one.
+        self.evaluate = eval
         if run_awaitable is not None:
             self.run_awaitable = run_awaitable
 
@@ -90,10 +93,20 @@ class Session:
                 return None, compile(source, filename, "eval", _AWAIT | self.flags, True)
             except SyntaxError:
                 pass
+            if ";" not in source:
+                # One line and no expression: no need for a tree to find a last expression in.
+                try:
+                    code = compile(source, filename, "exec", _AWAIT | _ALLOW_INCOMPLETE | self.flags, True)
+                except SyntaxError as error:
+                    if _is_incomplete(error):
+                        return None
+                    raise
+                self.flags |= code.co_flags & _FUTURES
+                return code, None
         try:
             tree = compile(source, filename, "exec", _PARSE | self.flags, True)
         except SyntaxError as error:
-            if error.msg == "incomplete input":
+            if _is_incomplete(error):
                 return None
             raise
         except RecursionError:
@@ -147,16 +160,16 @@ class Session:
                 self._raise_pending()
             value = None
             if statements is None and expression is not None and expression.co_flags & _COROUTINE == 0:
-                value = eval(expression, self.namespace)
+                value = self.evaluate(expression, self.namespace)
             elif (statements is not None and statements.co_flags & _COROUTINE) or (
                 expression is not None and expression.co_flags & _COROUTINE
             ):
                 value = self.run_awaitable(self._await_both(statements, expression))
             else:
                 if statements is not None:
-                    eval(statements, self.namespace)
+                    self.evaluate(statements, self.namespace)
                 if expression is not None:
-                    value = eval(expression, self.namespace)
+                    value = self.evaluate(expression, self.namespace)
             if value is None:
                 self.running = False
                 return NONE
@@ -228,7 +241,7 @@ class Session:
             if code.co_flags & _COROUTINE:
                 self.run_awaitable(self._await_both(code, None))
             else:
-                eval(code, self.namespace)
+                self.evaluate(code, self.namespace)
             self.running = False
             return NONE
         except BaseException as error:
@@ -254,6 +267,11 @@ class Session:
         return ("raised", info)
 
 
+def _is_incomplete(error):
+    # The second text is for f-strings: some releases of 3.12 do not call those incomplete.
+    return error.msg == "incomplete input" or error.msg.startswith("unterminated triple-quoted")
+
+
 def fill_main(namespace):
     """The names that every `__main__` has."""
     namespace.update(__name__="__main__", __doc__=None, __package__=None, __loader__=None, __spec__=None)
@@ -270,7 +288,7 @@ def remember_source(filename, source):
 # -- values --------------------------------------------------------------------------------------------------------
 
 _SCALARS = {int, str, float, bool, type(None), bytes, complex}
-_SCALAR_OR_BYTES = _SCALARS | {bytearray, memoryview}
+_CONTAINERS = {list, dict, tuple, set, frozenset}
 
 _MIME_METHODS = (
     ("text/html", "_repr_html_"),
@@ -293,11 +311,14 @@ def value_outcome(value):
         return NONE
     text = repr(value)
     builtins._ = value
+    # A str subclass as a repr would not cross.
+    if type(text) is not str:
+        text = str.__str__(text)
     kind = type(value)
     if kind in _SCALARS:
         return ("value", text, kind.__name__, True, value, None)
     has_data, data = plain_data(value)
-    return ("value", text, kind.__name__, has_data, data, mime_bundle(value))
+    return ("value", text, kind.__name__, has_data, data, None if kind in _CONTAINERS else mime_bundle(value))
 
 
 def mime_bundle(value):

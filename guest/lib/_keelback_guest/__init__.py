@@ -7,6 +7,8 @@ here it is given an event loop (loop.py), the host's functions (tools.py), its s
 
 import builtins
 import sys
+from asyncio import _get_running_loop
+from marshal import dumps, loads
 
 import _keelback_session as session_module
 from _keelback_session import Session, hide_frames_of, plain_data
@@ -18,6 +20,11 @@ from . import signals, start, tools
 for _function in (hide_frames_of, loop_module.prepare, signals.prepare, start.prepare, tools.prepare):
     hide_frames_of(_function.__code__.co_filename)
 hide_frames_of((lambda: None).__code__.co_filename)
+for _name in ("_keelback_boot", "_keelback_refusals", "_socket"):
+    _file = getattr(sys.modules.get(_name), "__file__", None)
+    if _file is not None:
+        hide_frames_of(_file)
+        hide_frames_of(_file.removesuffix("c"))
 
 session = None
 loop = None
@@ -61,6 +68,7 @@ def settle():
         sys.__dict__.pop(name, None)
     start.reset()
     tools.install([])
+    loop_module.renew_context(session)
 
 
 def _reset():
@@ -83,6 +91,8 @@ def request(message):
             if mode == "cell":
                 outcome = session.run(source, filename)
                 if loop._ready or loop._scheduled:
+                    # The outcome is what was there when the cell ended: tasks may change it now.
+                    outcome = loads(dumps(outcome, 2))
                     error = loop.turn()
                     if error is not None:
                         outcome = session.failed(error)
@@ -99,6 +109,9 @@ def request(message):
     finally:
         # What came too late for this cell is not for the next one.
         session.pending = None
+        # asyncio.run cut short by an interrupt may have left none.
+        if _get_running_loop() is not loop:
+            loop_module.enter(loop)
 
 
 def _program(source, filename):

@@ -6,7 +6,9 @@ their own, inside a cell of the session.
 """
 
 import asyncio
+import contextvars
 from asyncio import base_events, events, runners
+from functools import partial
 from marshal import dumps, loads
 
 import _host
@@ -42,6 +44,8 @@ class Loop(base_events.BaseEventLoop):
         self._outer = None
         self._cell = None
         self._interrupted = None
+        self._busy = False  # run_cell or turn is at work
+        self._context = None  # the session's: the same object for every cell, so that ContextVar tokens stay valid
 
     def _process_events(self, finished):
         for call_id, ok, payload in finished:
@@ -104,47 +108,51 @@ class Loop(base_events.BaseEventLoop):
 
     def run_cell(self, awaited):
         """Run a cell's coroutine as one task, until it ends. Other tasks go on meanwhile, and live on afterwards."""
-        cell = _Cell(awaited)
-        cell.task = self.create_task(cell.drive())
-        cell.task.add_done_callback(_stop)
-        self._cell = cell
-        self._interrupted = None
         try:
+            self._busy = True
+            cell = self._cell = _Cell(awaited)
+            cell.task = self.create_task(cell.drive(), name="cell", context=self._context)
+            cell.task.add_done_callback(_stop)
+            if cell.interrupted is not None:
+                cell.task.cancel()
             while not cell.task.done():
                 try:
                     self.run_forever()
                 except BaseException as error:
-                    # An interrupt, or SystemExit from another task: it is the cell that is told.
-                    if cell.task.done():
-                        break
+                    # An interrupt of the wait, or SystemExit from another task: it is the cell that is told.
                     cell.interrupt(error)
         finally:
             self._cell = None
-            self._interrupted = None
-        if cell.error is not None:
-            try:
-                raise cell.error
-            finally:
-                cell.error = None
-        return cell.value
+            self._stopping = False
+            self._busy = False
+            awaited.close()
+        if cell.ended and cell.error is None:
+            return cell.value
+        # Not ended: cancelled before its first step.
+        error = cell.error or cell.interrupted or asyncio.CancelledError()
+        try:
+            raise error
+        finally:
+            error = cell.error = cell.interrupted = None  # no cycle through this frame
+
+    def runs_the_cell(self):
+        """Whether what runs now is the cell's own code, as against another task or the loop."""
+        return self._cell is not None and asyncio.current_task(self) is self._cell.task
 
     def interrupt(self, error):
-        """Called by signal handlers while this loop runs. True: the cell's own code is what runs now."""
-        if self._cell is None:
+        """Called by signal handlers while this loop runs: end the cell, or else the run."""
+        if self._cell is not None:
+            self._cell.interrupt(error)
+        else:
             self._interrupted = error
             self.stop()
-            return False
-        if asyncio.current_task(self) is self._cell.task:
-            return True
-        self._cell.interrupt(error)
-        return False
 
     def run_until_complete(self, future):
         self._interrupted = None
         try:
             return super().run_until_complete(future)
-        except RuntimeError:
-            if self._interrupted is not None:
+        except RuntimeError as error:
+            if self._interrupted is not None and str(error) == "Event loop stopped before Future completed.":
                 raise self._interrupted from None
             raise
 
@@ -153,15 +161,17 @@ class Loop(base_events.BaseEventLoop):
         from . import session
 
         error = None
-        self._interrupted = None
-        self.call_soon(self.stop)
-        session.running = True
         try:
+            self._busy = True
+            self._interrupted = None
+            self.call_soon(self.stop)
+            session.running = True
             self.run_forever()
         except BaseException as left:
             error = left
-        finally:
-            session.running = False
+        session.running = False
+        self._busy = False
+        self._stopping = False
         if self._interrupted is not None:
             error, self._interrupted = self._interrupted, None
         return error
@@ -182,11 +192,13 @@ class _Cell:
         self.task = None
         self.value = None
         self.error = None
+        self.ended = False
         self.interrupted = None
 
     def interrupt(self, error):
         self.interrupted = error
-        self.task.cancel()
+        if self.task is not None:
+            self.task.cancel()
 
     async def drive(self):
         await self
@@ -210,10 +222,12 @@ class _Cell:
                         self.task.uncancel()
         except StopIteration as stop:
             self.value = stop.value
+            self.ended = True
         except GeneratorExit:
             raise
         except BaseException as error:
             self.error = error
+            self.ended = True
 
 
 # -- asyncio's entry points -------------------------------------------------------------------------------------------
@@ -266,6 +280,11 @@ def run(main, *, debug=None, loop_factory=None):
         events._set_running_loop(outer)
 
 
+def renew_context(session):
+    _session_loop._context = contextvars.Context()
+    session.evaluate = partial(_session_loop._context.run, eval)
+
+
 def prepare(session):
     global _session_loop
     run.__doc__ = _asyncio_run.__doc__
@@ -273,8 +292,9 @@ def prepare(session):
     asyncio.run = runners.run = run
     asyncio.Runner = runners.Runner = Runner
     asyncio.set_event_loop_policy(_Policy())
-    asyncio.EventLoop = Loop
+    asyncio.EventLoop = asyncio.SelectorEventLoop = Loop
     _session_loop = Loop()
     session.run_awaitable = _session_loop.run_cell
+    renew_context(session)
     enter(_session_loop)
     return _session_loop

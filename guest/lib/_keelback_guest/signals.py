@@ -7,7 +7,9 @@ A handler raises only while code of the cell runs. In the machinery around it th
 import asyncio
 import os
 import signal
-import sys
+
+from .loop import Loop, _Cell, _Selector, _stop
+from .tools import ToolCall
 
 SIGINT, SIGALRM, SIGXCPU = 2, 14, 24
 
@@ -16,11 +18,10 @@ limits = {}
 
 _session = None
 _loop = None
-# Between taking a callback from the queue and calling it, an exception would lose the callback.
-_machinery = {
-    sys.modules["asyncio.base_events"].BaseEventLoop._run_once.__code__.co_filename,
-    asyncio.Handle._run.__code__.co_filename,
-}
+# Code that an exception would cut in two: between taking a callback from the queue and calling it, the callback would
+# be lost. Interrupts that land here are handed to the loop instead.
+_machinery = set()
+_machinery_files = set()
 
 
 def make_error(number):
@@ -32,21 +33,58 @@ def make_error(number):
 
 
 def handle(number, frame):
+    error = make_error(number)
     if not _session.running:
-        _session.pending = make_error(number)
+        _session.pending = error
         return
     running = asyncio._get_running_loop()
-    if running is None or running._thread_id is None or not hasattr(running, "interrupt"):
-        raise make_error(number)
-    error = make_error(number)
-    in_cell = running.interrupt(error)
-    if in_cell or frame is None or frame.f_code.co_filename not in _machinery:
+    if running is not _loop and isinstance(running, Loop) and running._thread_id is not None:
+        running.interrupt(error)
+    elif _loop._busy:
+        if _loop.runs_the_cell() and not _is_machinery(frame):
+            raise error
+        _loop.interrupt(error)
+    else:
         raise error
+    if not _is_machinery(frame):
+        raise error
+
+
+def _is_machinery(frame):
+    if frame is not None and frame.f_code is _Selector.select.__code__:
+        return False  # the wait must end at once, and nothing is lost by it
+    while frame is not None and frame.f_code.co_filename in _machinery_files:
+        if frame.f_code in _machinery:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def prepare(session, loop):
     global _session, _loop
     _session, _loop = session, loop
+    base = asyncio.BaseEventLoop
+    for function in (
+        base.run_forever,
+        base._run_forever_setup,
+        base._run_forever_cleanup,
+        base._run_once,
+        asyncio.Handle._run,
+        asyncio.TimerHandle._run,
+        Loop._run_forever_setup,
+        Loop._run_forever_cleanup,
+        Loop._process_events,
+        Loop.run_cell,
+        Loop.turn,
+        Loop.interrupt,
+        _Cell.drive,
+        _Cell.__await__,
+        _Cell.interrupt,
+        _stop,
+        ToolCall._finish,
+    ):
+        _machinery.add(function.__code__)
+    _machinery_files.update(code.co_filename for code in _machinery)
     for number in (SIGINT, SIGALRM, SIGXCPU):
         try:
             signal.signal(number, handle)

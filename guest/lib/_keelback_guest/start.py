@@ -2,6 +2,7 @@
 
 import atexit
 import builtins
+import io
 import os
 import random
 import sys
@@ -75,6 +76,33 @@ def _breakpoint(*args, **kwargs):
     raise RuntimeError("breakpoint() is not available in the sandbox: there is no terminal behind it")
 
 
+class _Stdin(io.RawIOBase):
+    """Descriptor 0, looked at only when something reads: at its end if the host does not offer it."""
+
+    name = "<stdin>"
+    mode = "rb"
+
+    def readable(self):
+        return True
+
+    def fileno(self):
+        return 0
+
+    def readinto(self, buffer):
+        try:
+            data = os.read(0, len(buffer))
+        except OSError:
+            return 0
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def open_stdin():
+    stream = io.TextIOWrapper(io.BufferedReader(_Stdin()), "utf-8", "surrogateescape")
+    stream.mode = "r"
+    return stream
+
+
 _limits = {}
 
 
@@ -92,6 +120,7 @@ def prepare(session):
     )
     builtins.license = _Notice("See https://www.python.org/psf/license/")
     builtins.help = _Help()
+    sys.stdin = sys.__stdin__ = open_stdin()
     sys.breakpointhook = sys.__breakpointhook__ = _breakpoint
     _limits["recursion"] = sys.getrecursionlimit()
     _limits["path"] = list(sys.path)
@@ -164,7 +193,7 @@ def run_module(session, name):
 
     try:
         session.running = True
-        name, spec, code = runpy._get_module_details(name)
+        name, spec, code = runpy._get_module_details(name, runpy._Error)
         session.running = False
     except runpy._Error as error:
         session.running = False
