@@ -614,18 +614,18 @@ class Interrupts(Case):
             position = 0
             while True:
                 seen = 0
-                fired = False
+                fired = False; where = None
 
                 def trace(frame, event, arg):
-                    nonlocal seen, fired
+                    nonlocal seen, fired, where
                     if frame.f_code.co_filename not in ours:
                         return None
                     if event == "line" and not fired:
                         seen += 1
                         if seen > position:
-                            fired = True
+                            fired = True; where = frame.f_code.co_qualname, frame.f_lineno
                             sys.settrace(None)
-                            signal.raise_signal(signal.SIGINT)
+                            guest.signals.handle(signal.SIGINT, frame)
                     return trace
 
                 sys.settrace(trace)
@@ -637,7 +637,7 @@ class Interrupts(Case):
                 self.assertFalse(guest.session.running)
                 # The session works afterwards; an interrupt after the last line belongs to no cell.
                 guest.session.pending = None
-                self.assertEqual(self.cell("await asyncio.sleep(0, 5)")[:2], ("value", "5"), (source, position))
+                self.assertEqual(self.cell("await asyncio.sleep(0, 5)")[:2], ("value", "5"), (source, position, outcome, where))
                 if not fired:
                     break
                 position += 1
