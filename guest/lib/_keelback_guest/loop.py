@@ -22,7 +22,12 @@ _session_loop = None
 class _Selector:
     """What BaseEventLoop wants of a selector: a wait. Nothing is ever registered with it."""
 
+    def __init__(self, loop):
+        self._loop = loop
+
     def select(self, timeout=None):
+        if self._loop._ready or self._loop._stopping:
+            timeout = 0  # an interrupt came after the loop had looked
         if timeout is not None and timeout <= 0:
             if not calls:
                 return ()
@@ -40,7 +45,7 @@ class Loop(base_events.BaseEventLoop):
 
     def __init__(self):
         super().__init__()
-        self._selector = _Selector()
+        self._selector = _Selector(self)
         self._outer = None
         self._cell = None
         self._interrupted = None
@@ -109,8 +114,8 @@ class Loop(base_events.BaseEventLoop):
     def run_cell(self, awaited):
         """Run a cell's coroutine as one task, until it ends. Other tasks go on meanwhile, and live on afterwards."""
         try:
-            self._busy = True
             cell = self._cell = _Cell(awaited)
+            self._busy = True
             cell.task = self.create_task(cell.drive(), name="cell", context=self._context)
             cell.task.add_done_callback(_stop)
             if cell.interrupted is not None:
