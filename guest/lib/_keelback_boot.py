@@ -85,6 +85,10 @@ def _make_stream(number, name, errors):
         del TextIOWrapper.flush
         io.TextIOWrapper.close(self)
 
+    def __repr__(self):
+        return f"<_io.TextIOWrapper name={name!r} mode='w' encoding={self.encoding!r}>"
+
+    TextIOWrapper.__repr__ = __repr__
     TextIOWrapper.writelines = writelines
     TextIOWrapper.close = close
     stream = TextIOWrapper(
@@ -93,6 +97,11 @@ def _make_stream(number, name, errors):
     stream.mode = "w"
     return stream
 
+
+# As the originals show themselves.
+_Buffer.__module__ = _Raw.__module__ = "_io"
+_Buffer.__name__ = _Buffer.__qualname__ = "BufferedWriter"
+_Raw.__name__ = _Raw.__qualname__ = "FileIO"
 
 _streams = {}
 

@@ -48,6 +48,12 @@ def refuse_functions():
                 setattr(posix, name, function)
 
 
+    # Read before the function that would refuse is called.
+    for name, value in (("WNOHANG", 1), ("WUNTRACED", 2)):
+        if not hasattr(os, name):
+            setattr(os, name, value)
+
+
 def _refusal(name):
     def refused(*args, **kwargs):
         raise OSError(errno.ENOSYS, f"os.{name} is not available in the sandbox")
