@@ -27,8 +27,8 @@ pub(crate) use errno::{Errno, Result};
 pub(crate) use grant::wall_clock;
 pub use grant::{Access, Grant, GrantError};
 pub(crate) use library::Library;
-pub(crate) use saved::FilesSnapshot;
 pub use saved::FilesError;
+pub(crate) use saved::FilesSnapshot;
 pub(crate) use stat::{EPOCH, FileType, OpenHow, Stat, Times};
 pub(crate) use sync::SyncError;
 pub(crate) use table::Stdio;
@@ -77,7 +77,10 @@ enum MountKind {
     Scratch(NodeId),
     Host(Host),
     /// A copy of a granted file or folder in the tree, read from the host as it is needed.
-    Copy { host: Host, root: NodeId },
+    Copy {
+        host: Host,
+        root: NodeId,
+    },
 }
 
 struct Mount {
@@ -111,12 +114,19 @@ impl FileSystem {
     ) -> std::result::Result<FileSystem, GrantError> {
         let mut tree = Tree::new(limits.max_scratch_bytes);
         let mut mounts = Vec::with_capacity(3 + grants.len());
-        mounts.push(Mount { guest: library::LIBRARY_PATH.to_owned(), kind: MountKind::Library });
+        mounts.push(Mount {
+            guest: library::LIBRARY_PATH.to_owned(),
+            kind: MountKind::Library,
+        });
         for (index, grant) in grants.iter().enumerate() {
             let guest = grant::guest_path(&grant.guest)?;
             if let Some(earlier) = mounts.iter().position(|mount: &Mount| mount.guest == guest) {
                 let first = grants[earlier - 1].host.clone();
-                return Err(GrantError::Twice { guest, first, second: grant.host.clone() });
+                return Err(GrantError::Twice {
+                    guest,
+                    first,
+                    second: grant.host.clone(),
+                });
             }
             let host = Host::open_grant(grant, index)?;
             let kind = match grant.access {
@@ -128,26 +138,44 @@ impl FileSystem {
                         guest: guest.clone(),
                         source: std::io::ErrorKind::Other.into(),
                     };
-                    MountKind::Copy { host, root: root.map_err(failed)? }
+                    MountKind::Copy {
+                        host,
+                        root: root.map_err(failed)?,
+                    }
                 }
             };
             mounts.push(Mount { guest, kind });
         }
         for outer in &mounts {
-            let (MountKind::Host(host) | MountKind::Copy { host, .. }) = &outer.kind else { continue };
-            let below = |guest: &str| guest.strip_prefix(&outer.guest).is_some_and(|rest| rest.starts_with('/'));
+            let (MountKind::Host(host) | MountKind::Copy { host, .. }) = &outer.kind else {
+                continue;
+            };
+            let below = |guest: &str| {
+                guest
+                    .strip_prefix(&outer.guest)
+                    .is_some_and(|rest| rest.starts_with('/'))
+            };
             if !host.is_folder()
                 && let Some(inner) = mounts.iter().find(|inner| below(&inner.guest))
             {
-                let host = grants.iter().find(|grant| grant::guest_path(&grant.guest).is_ok_and(|g| g == outer.guest));
+                let host = grants
+                    .iter()
+                    .find(|grant| grant::guest_path(&grant.guest).is_ok_and(|g| g == outer.guest));
                 let host = host.map(|grant| grant.host.clone()).unwrap_or_default();
-                return Err(GrantError::BelowFile { inner: inner.guest.clone(), outer: outer.guest.clone(), host });
+                return Err(GrantError::BelowFile {
+                    inner: inner.guest.clone(),
+                    outer: outer.guest.clone(),
+                    host,
+                });
             }
         }
         for scratch in ["/work", "/tmp"] {
             if !mounts.iter().any(|mount| mount.guest == scratch) {
                 let root = tree.add_root(Tree::empty_directory(), EPOCH);
-                mounts.push(Mount { guest: scratch.to_owned(), kind: MountKind::Scratch(root) });
+                mounts.push(Mount {
+                    guest: scratch.to_owned(),
+                    kind: MountKind::Scratch(root),
+                });
             }
         }
         let mut fs = FileSystem {
@@ -168,15 +196,24 @@ impl FileSystem {
     fn make_ways(&mut self) {
         let mounts = Arc::clone(&self.mounts);
         for outer in mounts.iter() {
-            let MountKind::Scratch(root) = outer.kind else { continue };
+            let MountKind::Scratch(root) = outer.kind else {
+                continue;
+            };
             for inner in mounts.iter() {
-                let rest = inner.guest.strip_prefix(&outer.guest).and_then(|rest| rest.strip_prefix('/'));
-                let Some((way, _)) = rest.and_then(|rest| rest.rsplit_once('/')) else { continue };
+                let rest = inner
+                    .guest
+                    .strip_prefix(&outer.guest)
+                    .and_then(|rest| rest.strip_prefix('/'));
+                let Some((way, _)) = rest.and_then(|rest| rest.rsplit_once('/')) else {
+                    continue;
+                };
                 let mut directory = root;
                 for name in way.split('/') {
                     let made = match self.tree.child(directory, name) {
                         Ok(Some(there)) => Ok(there),
-                        _ => self.tree.create(directory, name, Tree::empty_directory(), EPOCH),
+                        _ => self
+                            .tree
+                            .create(directory, name, Tree::empty_directory(), EPOCH),
                     };
                     // Without room for it the way is a virtual directory.
                     let Ok(made) = made else { break };
@@ -192,11 +229,17 @@ impl FileSystem {
         if directory.expanded {
             return Ok(());
         }
-        let Some(lower) = directory.lower.clone() else { return Ok(()) };
+        let Some(lower) = directory.lower.clone() else {
+            return Ok(());
+        };
         let host = self.host(lower.mount)?;
         let mut names = Vec::new();
         for (name, stat) in host.list(&lower.relative)? {
-            let relative = if lower.relative.is_empty() { name.clone() } else { format!("{}/{name}", lower.relative) };
+            let relative = if lower.relative.is_empty() {
+                name.clone()
+            } else {
+                format!("{}/{name}", lower.relative)
+            };
             let kind = match stat.file_type {
                 FileType::Symlink => match host.read_link(&relative) {
                     Ok(target) => Kind::Symlink(target.into()),
@@ -213,14 +256,20 @@ impl FileSystem {
     pub(crate) fn stat_place(&self, place: &Place, follow: bool) -> Result<Stat> {
         let stat = match place.spot {
             Spot::Virtual => virtual_stat(&place.path),
-            Spot::Nothing | Spot::Library(None) | Spot::Tree { node: None, .. } => return Err(Errno::NOENT),
+            Spot::Nothing | Spot::Library(None) | Spot::Tree { node: None, .. } => {
+                return Err(Errno::NOENT);
+            }
             Spot::Library(Some(record)) => record.stat(),
-            Spot::Tree { node: Some(node), .. } => self.tree.node(node)?.stat(),
+            Spot::Tree {
+                node: Some(node), ..
+            } => self.tree.node(node)?.stat(),
             Spot::Host => {
                 let mount = place.mount.ok_or(Errno::IO)?;
                 let relative = self.relative(mount, &place.path);
                 match self.host(mount)?.stat(relative, follow || place.directory) {
-                    Err(Errno::NOENT) if self.is_above_mount(&place.path) => virtual_stat(&place.path),
+                    Err(Errno::NOENT) if self.is_above_mount(&place.path) => {
+                        virtual_stat(&place.path)
+                    }
                     result => result?,
                 }
             }
@@ -237,12 +286,18 @@ impl FileSystem {
         let mut entries = match place.spot {
             Spot::Virtual => Vec::new(),
             Spot::Library(Some(_)) => self.library.list(&place.path)?,
-            Spot::Tree { node: Some(node), .. } => {
+            Spot::Tree {
+                node: Some(node), ..
+            } => {
                 self.expand(node)?;
                 let children = self.tree.directory(node)?.children.iter();
                 let entry = |(name, link): (&Arc<str>, &scratch::Link)| {
                     let stat = self.tree.node(link.node).ok()?.stat();
-                    Some(Entry { name: name.to_string(), inode: stat.inode, file_type: stat.file_type })
+                    Some(Entry {
+                        name: name.to_string(),
+                        inode: stat.inode,
+                        file_type: stat.file_type,
+                    })
                 };
                 children.filter_map(entry).collect()
             }
@@ -253,22 +308,53 @@ impl FileSystem {
                     Err(Errno::NOENT) if self.is_above_mount(&place.path) => Vec::new(),
                     result => result?,
                 };
-                let entry = |(name, stat): (String, Stat)| Entry { name, inode: stat.inode, file_type: stat.file_type };
+                let entry = |(name, stat): (String, Stat)| Entry {
+                    name,
+                    inode: stat.inode,
+                    file_type: stat.file_type,
+                };
                 names.into_iter().map(entry).collect()
             }
-            Spot::Nothing | Spot::Library(None) | Spot::Tree { node: None, .. } => return Err(Errno::NOENT),
+            Spot::Nothing | Spot::Library(None) | Spot::Tree { node: None, .. } => {
+                return Err(Errno::NOENT);
+            }
         };
-        let prefix = if place.path == "/" { "/".to_owned() } else { format!("{}/", place.path) };
+        let prefix = if place.path == "/" {
+            "/".to_owned()
+        } else {
+            format!("{}/", place.path)
+        };
         let mounts = Arc::clone(&self.mounts);
-        for rest in mounts.iter().filter_map(|mount| mount.guest.strip_prefix(&prefix)) {
+        for rest in mounts
+            .iter()
+            .filter_map(|mount| mount.guest.strip_prefix(&prefix))
+        {
             let name = rest.split('/').next().unwrap_or_default();
-            let child = Place { path: format!("{prefix}{name}"), ..self.resolve("/", &format!("{prefix}{name}"), false)? };
-            let Ok(stat) = self.stat_place(&child, true) else { continue };
+            let child = Place {
+                path: format!("{prefix}{name}"),
+                ..self.resolve("/", &format!("{prefix}{name}"), false)?
+            };
+            let Ok(stat) = self.stat_place(&child, true) else {
+                continue;
+            };
             entries.retain(|entry| entry.name != name);
-            entries.push(Entry { name: name.to_owned(), inode: stat.inode, file_type: stat.file_type });
+            entries.push(Entry {
+                name: name.to_owned(),
+                inode: stat.inode,
+                file_type: stat.file_type,
+            });
         }
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(entries)
+    }
+
+    /// Nothing but the library and room for no file.
+    pub(crate) fn without_grants(library: Library) -> FileSystem {
+        let limits = FsLimits {
+            max_scratch_bytes: 0,
+            max_open_files: 4,
+        };
+        FileSystem::new(library, &[], limits).expect("without grants there is none to refuse")
     }
 
     /// Starts counting the changes of a cell.
@@ -285,8 +371,16 @@ impl FileSystem {
             fs.stat_place(&place, false).ok().map(|stat| stat.size)
         };
         let change = |(guest_path, kind): (String, ChangeKind)| {
-            let bytes = if kind == ChangeKind::Deleted { 0 } else { size(&guest_path, self).unwrap_or(0) };
-            Change { guest_path, kind, bytes }
+            let bytes = if kind == ChangeKind::Deleted {
+                0
+            } else {
+                size(&guest_path, self).unwrap_or(0)
+            };
+            Change {
+                guest_path,
+                kind,
+                bytes,
+            }
         };
         changes.into_iter().map(change).collect()
     }
@@ -320,14 +414,26 @@ fn virtual_stat(path: &str) -> Stat {
     let hash = path.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
-    Stat { links: 2, ..Stat::new(1, hash, FileType::Directory) }
+    Stat {
+        links: 2,
+        ..Stat::new(1, hash, FileType::Directory)
+    }
 }
 
 /// The node for something on the host that is not a symlink.
 fn copied_kind(mount: usize, relative: String, stat: &Stat) -> Kind {
-    let lower = Arc::new(Lower { mount, relative, len: stat.size, modified: stat.modified });
+    let lower = Arc::new(Lower {
+        mount,
+        relative,
+        len: stat.size,
+        modified: stat.modified,
+    });
     match (stat.file_type, Tree::empty_directory()) {
-        (FileType::File, _) => Kind::File(FileNode { data: Data::Lower, lower: Some(lower), dirty: false }),
+        (FileType::File, _) => Kind::File(FileNode {
+            data: Data::Lower,
+            lower: Some(lower),
+            dirty: false,
+        }),
         (FileType::Directory, Kind::Directory(mut directory)) => {
             (directory.lower, directory.expanded) = (Some(lower), false);
             Kind::Directory(directory)

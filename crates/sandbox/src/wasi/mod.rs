@@ -97,17 +97,33 @@ impl From<Errno> for Failure {
 
 impl WasiCtx {
     pub(crate) fn new(fs: FileSystem, options: Options) -> Self {
-        let Options { seed, stdin, output, pause } = options;
+        let Options {
+            seed,
+            stdin,
+            output,
+            pause,
+        } = options;
         let (clock, random) = match seed {
             Some(seed) => (Clock::Deterministic(0), Random::seeded(seed)),
             None => (Clock::real(), Random::System),
         };
-        WasiCtx { fs, clock, random, stdin, output, pause, memory: None }
+        WasiCtx {
+            fs,
+            clock,
+            random,
+            stdin,
+            output,
+            pause,
+            memory: None,
+        }
     }
 
     /// The time to go on from.
     pub(crate) fn time(&self) -> Time {
-        let mut time = Time { monotonic: 0, random: self.random.position() };
+        let mut time = Time {
+            monotonic: 0,
+            random: self.random.position(),
+        };
         self.clock.save(&mut time);
         time
     }
@@ -224,8 +240,10 @@ pub(crate) fn add_to_linker<T: 'static>(
         paths::path_symlink(target: u32, target_len: u32, fd: u32, path: u32, len: u32);
         paths::path_unlink_file(fd: u32, path: u32, len: u32);
     }
-    linker.func_wrap(abi::MODULE, "proc_exit", |_: Caller<'_, T>, status: i32| -> wasmtime::Result<()> {
-        Err(ProcExit(status).into())
-    })?;
+    linker.func_wrap(
+        abi::MODULE,
+        "proc_exit",
+        |_: Caller<'_, T>, status: i32| -> wasmtime::Result<()> { Err(ProcExit(status).into()) },
+    )?;
     Ok(())
 }

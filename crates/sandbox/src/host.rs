@@ -1,0 +1,525 @@
+//! The host functions a guest imports from module `keelback` (docs/guest-abi.md). Everything that comes out of guest
+//! memory is checked here before it is used.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use futures_util::{
+    FutureExt, StreamExt,
+    future::{AbortHandle, Abortable, BoxFuture},
+    stream::FuturesUnordered,
+};
+use keelback_session::{Event, Limit, Mime, MimeBundle, Stream, Value};
+use sha2::digest::generic_array::GenericArray;
+use wasmtime::{Caller, Linker, Memory};
+
+use crate::{
+    engine::Inner,
+    fs::FileSystem,
+    marshal,
+    output::Output,
+    permissions::Stdin,
+    tool::{Tool, ToolError, ToolFunction},
+    wasi::{self, Pause, WasiCtx},
+    watch::{RunningCell, Watch, Woken},
+};
+
+/// What the store of a session holds.
+pub(crate) struct State {
+    pub(crate) wasi: WasiCtx,
+    pub(crate) host: Host,
+    pub(crate) limiter: Limiter,
+}
+
+impl State {
+    /// Lets go of everything a session was granted.
+    pub(crate) fn close(&mut self, engine: &Inner) {
+        let output = Output::new(0);
+        let cell = RunningCell::new();
+        self.wasi = idle(engine, output.clone(), cell.clone());
+        self.host = Host::new(
+            output,
+            Arc::clone(&cell),
+            engine.watch.clone(),
+            Arc::default(),
+            0,
+            false,
+        );
+        self.limiter = Limiter {
+            max_bytes: 0,
+            refused: false,
+            cell,
+        };
+    }
+}
+
+/// WASI for an instance that belongs to no session.
+fn idle(engine: &Inner, output: Output, pause: Arc<dyn Pause>) -> WasiCtx {
+    let fs = FileSystem::without_grants(engine.library.clone());
+    WasiCtx::new(
+        fs,
+        wasi::Options {
+            seed: None,
+            stdin: Stdin::Closed,
+            output,
+            pause,
+        },
+    )
+}
+
+/// The state behind the host calls.
+pub(crate) struct Host {
+    pub(crate) memory: Option<Memory>,
+    pub(crate) output: Output,
+    pub(crate) cell: Arc<RunningCell>,
+    pub(crate) watch: Watch,
+    pub(crate) tools: Arc<HashMap<String, Tool>>,
+    pub(crate) tool_calls: u64,
+    pub(crate) tool_call_limit: u64,
+    pub(crate) tool_limit_hit: bool,
+    /// Virtual time: waits end at once and move the clock.
+    pub(crate) deterministic: bool,
+    calls: Calls,
+    response: Vec<u8>,
+}
+
+/// The tool calls under way.
+#[derive(Default)]
+struct Calls {
+    running: FuturesUnordered<BoxFuture<'static, (i64, Option<Result<Value, ToolError>>)>>,
+    aborts: HashMap<i64, (AbortHandle, String)>,
+    finished: VecDeque<Value>,
+}
+
+/// Ends the guest from within a host call.
+#[derive(Debug, thiserror::Error)]
+#[error("guest was stopped")]
+pub(crate) struct Stopped;
+
+impl Host {
+    pub(crate) fn new(
+        output: Output,
+        cell: Arc<RunningCell>,
+        watch: Watch,
+        tools: Arc<HashMap<String, Tool>>,
+        tool_call_limit: u64,
+        deterministic: bool,
+    ) -> Self {
+        Host {
+            memory: None,
+            output,
+            cell,
+            watch,
+            tools,
+            tool_calls: 0,
+            tool_call_limit,
+            tool_limit_hit: false,
+            deterministic,
+            calls: Calls::default(),
+            response: Vec::new(),
+        }
+    }
+
+    /// The name of a tool whose call is under way.
+    pub(crate) fn call_under_way(&self) -> Option<&str> {
+        self.calls
+            .aborts
+            .values()
+            .next()
+            .map(|(_, name)| name.as_str())
+    }
+
+    /// The function of a call and its arguments, or what the guest is told instead.
+    fn prepare(
+        &mut self,
+        name: &Value,
+        args: Value,
+        kwargs: Value,
+    ) -> Result<(ToolFunction, Vec<Value>), ToolError> {
+        let (Value::Tuple(args) | Value::List(args), Value::Dict(kwargs)) = (args, kwargs) else {
+            return Err(ToolError::new(
+                "TypeError",
+                "arguments of a tool call are a tuple and a dict",
+            ));
+        };
+        let name = name.as_str().unwrap_or_default();
+        let Some(tool) = self.tools.get(name) else {
+            return Err(ToolError::new(
+                "NameError",
+                format!("there is no tool named '{name}'"),
+            ));
+        };
+        let arguments = tool.bind(args, kwargs)?;
+        if self.tool_calls >= self.tool_call_limit {
+            self.tool_limit_hit = true;
+            let text = format!("cell used all {}", Limit::ToolCalls(self.tool_call_limit));
+            return Err(ToolError::new("RuntimeError", text));
+        }
+        self.tool_calls += 1;
+        Ok((tool.function.clone(), arguments))
+    }
+
+    fn start(&mut self, id: i64, name: &Value, args: Value, kwargs: Value) {
+        let future: BoxFuture<'static, Result<Value, ToolError>> = match self
+            .prepare(name, args, kwargs)
+        {
+            Err(error) => {
+                self.calls.finished.push_back(finished(id, Err(error)));
+                return;
+            }
+            Ok((ToolFunction::Async(function), arguments)) => match guarded(|| function(arguments))
+            {
+                Ok(future) => future,
+                Err(error) => {
+                    self.calls.finished.push_back(finished(id, Err(error)));
+                    return;
+                }
+            },
+            Ok((ToolFunction::Sync(function), arguments)) => {
+                Box::pin(blocking::unblock(move || {
+                    guarded(|| function(arguments)).and_then(|result| result)
+                }))
+            }
+        };
+        let (abort, registration) = AbortHandle::new_pair();
+        self.calls
+            .aborts
+            .insert(id, (abort, name.as_str().unwrap_or_default().to_owned()));
+        let future = Abortable::new(AssertUnwindSafe(future).catch_unwind(), registration);
+        self.calls.running.push(Box::pin(async move {
+            let result = future
+                .await
+                .ok()
+                .map(|result| result.unwrap_or_else(|_| Err(panicked())));
+            (id, result)
+        }));
+    }
+
+    /// Finished calls, or nothing when `deadline` passes.
+    fn poll_wait(
+        &mut self,
+        cx: &mut Context<'_>,
+        deadline: Option<Instant>,
+    ) -> Poll<Result<Vec<Value>, Woken>> {
+        self.cell.waker.register(cx.waker());
+        if let Some(woken) = self.cell.woken() {
+            return Poll::Ready(Err(woken));
+        }
+        while let Poll::Ready(Some((id, result))) = self.calls.running.poll_next_unpin(cx) {
+            self.calls.aborts.remove(&id);
+            if let Some(result) = result {
+                self.calls.finished.push_back(finished(id, result));
+            }
+        }
+        let timed_out = deadline.is_some_and(|deadline| deadline <= Instant::now());
+        if timed_out || !self.calls.finished.is_empty() {
+            return Poll::Ready(Ok(self.calls.finished.drain(..).collect()));
+        }
+        Poll::Pending
+    }
+}
+
+fn finished(id: i64, result: Result<Value, ToolError>) -> Value {
+    let (ok, payload) = payload(result);
+    Value::Tuple(vec![Value::Int(id), ok, payload])
+}
+
+fn payload(result: Result<Value, ToolError>) -> (Value, Value) {
+    match result {
+        Ok(value) => (Value::Bool(true), value),
+        Err(error) => (Value::Bool(false), error.into()),
+    }
+}
+
+/// A tool that panics is an error of that tool: the session and its host go on.
+fn guarded<T>(call: impl FnOnce() -> T) -> Result<T, ToolError> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(|_| panicked())
+}
+
+fn panicked() -> ToolError {
+    ToolError::new("RuntimeError", "the tool panicked")
+}
+
+/// Adds module `keelback` to a linker.
+pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    linker.func_wrap(
+        "keelback",
+        "emit",
+        |mut caller: Caller<'_, State>, kind: i32, ptr: i32, len: i32| {
+            emit(&mut caller, kind, ptr, len)
+        },
+    )?;
+    linker.func_wrap(
+        "keelback",
+        "take",
+        |mut caller: Caller<'_, State>, ptr: i32| {
+            let response = std::mem::take(&mut caller.data_mut().host.response);
+            let memory = memory(&caller)?;
+            let result = memory.write(&mut caller, ptr as u32 as usize, &response);
+            if response.len() <= 64 << 10 {
+                caller.data_mut().host.response = response; // keeps its buffer
+            }
+            result.map_err(|_| wasmtime::Error::msg("response does not fit guest memory"))
+        },
+    )?;
+    linker.func_wrap(
+        "keelback",
+        "sha256",
+        |mut caller: Caller<'_, State>, state: i32, data: i32, blocks: i32| {
+            sha256(&mut caller, state, data, blocks)
+        },
+    )?;
+    linker.func_wrap_async(
+        "keelback",
+        "call",
+        |caller: Caller<'_, State>, (ptr, len): (i32, i32)| Box::new(call(caller, ptr, len)),
+    )?;
+    Ok(())
+}
+
+fn memory(caller: &Caller<'_, State>) -> wasmtime::Result<Memory> {
+    caller
+        .data()
+        .host
+        .memory
+        .ok_or_else(|| wasmtime::Error::msg("guest has no memory yet"))
+}
+
+/// The bytes at `ptr`, checked, and the state.
+fn borrow<'a>(
+    caller: &'a mut Caller<'_, State>,
+    ptr: i32,
+    len: usize,
+) -> wasmtime::Result<(&'a mut [u8], &'a mut State)> {
+    let memory = memory(caller)?;
+    let (bytes, state) = memory.data_and_store_mut(caller);
+    let start = ptr as u32 as usize;
+    let bytes = start
+        .checked_add(len)
+        .and_then(|end| bytes.get_mut(start..end));
+    Ok((
+        bytes.ok_or_else(|| wasmtime::Error::msg("guest named bytes outside its memory"))?,
+        state,
+    ))
+}
+
+fn emit(caller: &mut Caller<'_, State>, kind: i32, ptr: i32, len: i32) -> wasmtime::Result<i32> {
+    let (bytes, state) = borrow(caller, ptr, len as u32 as usize)?;
+    let output = &state.host.output;
+    let result = match kind {
+        1 => output.write(Stream::Stdout, bytes),
+        2 => output.write(Stream::Stderr, bytes),
+        3 => match marshal::decode(bytes) {
+            Ok(value) => output.display(bytes.len(), || Event::Display(mime_bundle(value))),
+            Err(_) => Ok(()),
+        },
+        _ => Ok(()),
+    };
+    Ok(i32::from(result.is_err()))
+}
+
+/// A MIME bundle as the guest gives it: a dict from str to str, bytes or data. Other entries are left out.
+pub(crate) fn mime_bundle(value: Value) -> MimeBundle {
+    let Value::Dict(items) = value else {
+        return MimeBundle::default();
+    };
+    let entry = |(key, value)| match (key, value) {
+        (Value::Str(key), Value::Str(text)) => Some((key, Mime::Text(text))),
+        (Value::Str(key), Value::Bytes(bytes)) => Some((key, Mime::Bytes(bytes))),
+        (Value::Str(key), data) => Some((key, Mime::Data(data))),
+        _ => None,
+    };
+    MimeBundle(items.into_iter().filter_map(entry).collect())
+}
+
+/// The compression function of SHA-256 over whole blocks: five times as fast here as compiled to WebAssembly.
+fn sha256(
+    caller: &mut Caller<'_, State>,
+    state: i32,
+    data: i32,
+    blocks: i32,
+) -> wasmtime::Result<()> {
+    let mut words = [0u32; 8];
+    let (bytes, _) = borrow(caller, state, 32)?;
+    for (word, bytes) in words.iter_mut().zip(bytes.chunks_exact(4)) {
+        *word = u32::from_le_bytes(bytes.try_into().expect("chunks of four"));
+    }
+    let len = (blocks as u32 as usize)
+        .checked_mul(64)
+        .unwrap_or(usize::MAX);
+    let (bytes, _) = borrow(caller, data, len)?;
+    for block in bytes.chunks_exact(64) {
+        sha2::compress256(
+            &mut words,
+            std::slice::from_ref(GenericArray::from_slice(block)),
+        );
+    }
+    let (bytes, _) = borrow(caller, state, 32)?;
+    for (word, bytes) in words.iter().zip(bytes.chunks_exact_mut(4)) {
+        bytes.copy_from_slice(&word.to_le_bytes());
+    }
+    Ok(())
+}
+
+/// The response of one host call goes into `host.response`; its length is returned, or -1 when a signal is pending.
+async fn call(mut caller: Caller<'_, State>, ptr: i32, len: i32) -> wasmtime::Result<i32> {
+    let (bytes, state) = borrow(&mut caller, ptr, len as u32 as usize)?;
+    let request = match marshal::decode(bytes) {
+        Ok(Value::Tuple(items)) => items,
+        Ok(_) => Vec::new(),
+        Err(error) => vec![Value::Str(error.to_string())],
+    };
+    let mut items = request.into_iter();
+    let name = items.next().unwrap_or(Value::None);
+    let response = match (
+        name.as_str(),
+        items.next(),
+        items.next(),
+        items.next(),
+        items.next(),
+    ) {
+        (Some("wait"), Some(timeout), ..) => match wait(state, timeout).await {
+            Ok(response) => response,
+            Err(Woken::Signal) => return Ok(-1),
+            Err(Woken::Stop) => return Err(Stopped.into()),
+        },
+        (Some("start"), Some(Value::Int(id)), Some(name), Some(args), Some(kwargs)) => {
+            state.host.start(id, &name, args, kwargs);
+            Value::None
+        }
+        (Some("tool"), Some(name), Some(args), Some(kwargs), None) => {
+            let (ok, payload) = payload(tool(&mut state.host, &name, args, kwargs).await?);
+            Value::Tuple(vec![ok, payload])
+        }
+        (Some("cancel"), Some(Value::Int(id)), ..) => {
+            if let Some((abort, _)) = state.host.calls.aborts.remove(&id) {
+                abort.abort();
+            }
+            Value::None
+        }
+        _ => {
+            return Err(wasmtime::Error::msg(format!(
+                "guest made an unknown host call: {name}"
+            )));
+        }
+    };
+    let mut bytes = std::mem::take(&mut caller.data_mut().host.response);
+    bytes.clear();
+    marshal::encode(&response, &mut bytes);
+    let len = i32::try_from(bytes.len())
+        .map_err(|_| wasmtime::Error::msg("response is larger than 2 GiB"))?;
+    caller.data_mut().host.response = bytes;
+    Ok(len)
+}
+
+async fn wait(state: &mut State, timeout: Value) -> Result<Value, Woken> {
+    let timeout = match timeout {
+        Value::Float(seconds) => {
+            Some(Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX))
+        }
+        Value::Int(seconds) => Some(Duration::from_secs(seconds.max(0).unsigned_abs())),
+        _ => None,
+    };
+    let State { host, wasi, .. } = state;
+    if host.deterministic
+        && host.calls.running.is_empty()
+        && host.calls.finished.is_empty()
+        && let Some(timeout) = timeout
+    {
+        wasi.advance(timeout);
+        return host.cell.woken().map_or(Ok(Value::List(Vec::new())), Err);
+    }
+    // A wait beyond what the clock can say is one without end.
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    if let Some(deadline) = deadline
+        && timeout != Some(Duration::ZERO)
+    {
+        host.cell.wake_at(deadline);
+        host.watch.look_at(&host.cell, deadline);
+    }
+    std::future::poll_fn(|cx| host.poll_wait(cx, deadline))
+        .await
+        .map(Value::List)
+}
+
+/// A call from synchronous code: the guest stands still until it is done. An interrupt drops the call.
+async fn tool(
+    host: &mut Host,
+    name: &Value,
+    args: Value,
+    kwargs: Value,
+) -> wasmtime::Result<Result<Value, ToolError>> {
+    let (function, arguments) = match host.prepare(name, args, kwargs) {
+        Ok(prepared) => prepared,
+        Err(error) => return Ok(Err(error)),
+    };
+    match function {
+        ToolFunction::Sync(function) => {
+            host.cell.leave();
+            let result = guarded(|| function(arguments)).and_then(|result| result);
+            host.cell.enter();
+            Ok(result)
+        }
+        ToolFunction::Async(function) => {
+            let mut future = match guarded(|| function(arguments)) {
+                Ok(future) => future,
+                Err(error) => return Ok(Err(error)),
+            };
+            std::future::poll_fn(|cx| {
+                host.cell.waker.register(cx.waker());
+                match host.cell.woken() {
+                    Some(Woken::Stop) => return Poll::Ready(Err(Stopped.into())),
+                    Some(Woken::Signal) => {
+                        let error =
+                            ToolError::new("InterruptedError", "the tool call was interrupted");
+                        return Poll::Ready(Ok(Err(error)));
+                    }
+                    None => {}
+                }
+                match guarded(|| future.as_mut().poll(cx)) {
+                    Ok(Poll::Pending) => Poll::Pending,
+                    Ok(Poll::Ready(result)) => Poll::Ready(Ok(result)),
+                    Err(error) => Poll::Ready(Ok(Err(error))),
+                }
+            })
+            .await
+        }
+    }
+}
+
+/// Refuses growth of linear memory beyond the session's limit; CPython then raises MemoryError.
+pub(crate) struct Limiter {
+    pub(crate) max_bytes: u64,
+    pub(crate) refused: bool,
+    pub(crate) cell: Arc<RunningCell>,
+}
+
+impl wasmtime::ResourceLimiter for Limiter {
+    fn memory_growing(
+        &mut self,
+        _: usize,
+        desired: usize,
+        _: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let fits = desired as u64 <= self.max_bytes;
+        self.refused |= !fits;
+        if fits {
+            self.cell.memory_grown(desired);
+        }
+        Ok(fits)
+    }
+
+    fn table_growing(
+        &mut self,
+        _: usize,
+        desired: usize,
+        _: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        Ok(desired <= 1 << 20)
+    }
+}

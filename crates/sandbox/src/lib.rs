@@ -1,0 +1,60 @@
+//! Runs Python that nobody has read.
+//!
+//! CPython 3.13, compiled to one WebAssembly module and started beforehand, runs in this process. A [`Session`] keeps
+//! its namespace from cell to cell and reaches nothing but what its [`Permissions`] grant, within its [`Limits`]. It can
+//! be forked, put back to a checkpoint, saved to a file and loaded elsewhere.
+//!
+//! ```
+//! use keelback_sandbox::{Engine, Outcome, SessionOptions};
+//!
+//! let engine = Engine::new()?;
+//! let mut session = engine.session(SessionOptions::default())?;
+//! session.run("squares = [n * n for n in range(10)]")?;
+//! let mut other = session.fork()?;
+//! other.run("squares.clear()")?;
+//! let report = session.run("sum(squares)")?;
+//! assert!(matches!(report.outcome, Outcome::Value { repr, .. } if repr == "285"));
+//!
+//! let report = session.run("open('/etc/passwd')")?;
+//! let Outcome::Raised(raised) = report.outcome else { panic!("nothing is granted") };
+//! assert_eq!(raised.type_name, "FileNotFoundError");
+//! # Ok::<(), keelback_sandbox::Error>(())
+//! ```
+
+mod cpu_clock;
+mod engine;
+mod error;
+mod fs;
+mod guest;
+mod guest_memory;
+mod host;
+mod image;
+mod limits;
+mod mapped;
+mod marshal;
+mod outcome;
+mod output;
+mod pages;
+mod permissions;
+mod pool;
+mod session;
+mod snapshot;
+mod tool;
+mod wasi;
+mod watch;
+
+pub use engine::Engine;
+pub use error::Error;
+pub use fs::{Change, ChangeKind, FilesError, GrantError};
+pub use image::Progress;
+pub use keelback_session::{
+    Cell, CellKind, Event, Frame, Limit, Mime, MimeBundle, Outcome, Raised, Restored, Stream,
+    Usage, Value,
+};
+pub use limits::Limits;
+pub use output::Sink;
+pub use permissions::{Permissions, Stdin};
+pub use pool::Pool;
+pub use session::{InterruptHandle, Report, Session, SessionOptions};
+pub use snapshot::SnapshotError;
+pub use tool::{Arguments, Parameter, Tool, ToolError};

@@ -1,0 +1,755 @@
+//! A session: one namespace, its cells, and what can be done with the whole of it.
+
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use keelback_session::{Cell, CellKind, Event, Limit, Outcome, Restored, Usage, Value};
+
+use crate::{
+    Engine, Error, Limits, Permissions,
+    fs::{Change, FileSystem, FsLimits},
+    guest::{Failure, Guest},
+    host::{Host, Limiter, State},
+    limits::duration_text,
+    marshal, outcome,
+    output::{Output, Sink},
+    snapshot::{Checkpoint, Snapshot, SnapshotError},
+    wasi::{self, WasiCtx},
+    watch::{Cause, CellEnd, RunningCell},
+};
+
+/// What a session starts with.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct SessionOptions {
+    /// What it may reach. Default: nothing.
+    pub permissions: Permissions,
+    /// What it may use.
+    pub limits: Limits,
+    /// `sys.argv`. Default: `[""]`.
+    pub arguments: Vec<String>,
+    /// Pins clock and randomness: the same cells give the same output, byte for byte. Sleeping takes no time then.
+    pub deterministic: Option<u64>,
+}
+
+impl SessionOptions {
+    /// Replaces the permissions.
+    #[must_use]
+    pub fn permissions(mut self, permissions: Permissions) -> Self {
+        self.permissions = permissions;
+        self
+    }
+
+    /// Replaces the limits.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets `sys.argv`.
+    #[must_use]
+    pub fn arguments(mut self, arguments: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.arguments = arguments.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Pins clock and randomness.
+    #[must_use]
+    pub fn deterministic(mut self, seed: u64) -> Self {
+        self.deterministic = Some(seed);
+        self
+    }
+}
+
+/// What came of a cell.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Report {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What it wrote, in order; empty when the session has a sink.
+    pub events: Vec<Event>,
+    /// Granted files it changed, by guest path.
+    pub files: Vec<Change>,
+    /// Why changed copies of granted files did not reach the host, one line each.
+    pub sync_errors: Vec<String>,
+    /// Whether the session went back to where it was before the cell.
+    pub rolled_back: bool,
+    /// What it used.
+    pub usage: Usage,
+}
+
+impl Report {
+    /// All it wrote to one stream, as text.
+    #[must_use]
+    pub fn text(&self, stream: keelback_session::Stream) -> String {
+        let mut bytes = Vec::new();
+        for event in &self.events {
+            if let Event::Output {
+                stream: written,
+                bytes: piece,
+            } = event
+                && *written == stream
+            {
+                bytes.extend_from_slice(piece);
+            }
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+/// Interrupts a session from another thread. Cheap to clone.
+#[derive(Clone)]
+pub struct InterruptHandle {
+    cell: Arc<RunningCell>,
+    watch: crate::watch::Watch,
+}
+
+impl InterruptHandle {
+    /// Raises KeyboardInterrupt in the cell that runs now. False when none does.
+    pub fn interrupt(&self) -> bool {
+        let running = self.cell.interrupt();
+        if running {
+            self.watch
+                .look_at(&self.cell, Instant::now() + Duration::from_millis(1));
+        }
+        running
+    }
+}
+
+/// One namespace that lives from cell to cell, with what it was granted. Dropping it gives everything back.
+pub struct Session {
+    engine: Engine,
+    options: SessionOptions,
+    /// None after the guest was stopped from outside, until the next use brings it back.
+    guest: Option<Guest>,
+    cell: Arc<RunningCell>,
+    output: Output,
+    checkpoint: Option<Checkpoint>,
+    /// Cells run, which names the next one.
+    cells: u64,
+}
+
+impl Session {
+    pub(crate) fn start(engine: &Engine, options: SessionOptions) -> Result<Self, Error> {
+        let mut session = Session::without_guest(engine, options)?;
+        let fs = session.file_system()?;
+        let wasi = session.wasi(fs);
+        pollster::block_on(session.begin(wasi))?;
+        Ok(session)
+    }
+
+    pub(crate) fn resume(
+        engine: &Engine,
+        snapshot: Snapshot,
+        options: SessionOptions,
+    ) -> Result<Self, Error> {
+        let mut session = Session::without_guest(engine, options)?;
+        let fs = session
+            .file_system()?
+            .with_snapshot(&snapshot.files)
+            .map_err(SnapshotError::Files)?;
+        let mut wasi = session.wasi(fs);
+        wasi.set_time(snapshot.time);
+        session.cells = snapshot.cells;
+        pollster::block_on(session.go_on(wasi, &snapshot.memory))?;
+        Ok(session)
+    }
+
+    fn without_guest(engine: &Engine, options: SessionOptions) -> Result<Self, Error> {
+        Engine::check(&options.limits)?;
+        let output = Output::new(options.limits.output_bytes);
+        let cell = RunningCell::new();
+        Ok(Session {
+            engine: engine.clone(),
+            options,
+            guest: None,
+            cell,
+            output,
+            checkpoint: None,
+            cells: 0,
+        })
+    }
+
+    fn file_system(&self) -> Result<FileSystem, Error> {
+        let limits = FsLimits {
+            max_scratch_bytes: self.options.limits.scratch_bytes,
+            max_open_files: self.options.limits.open_files,
+        };
+        Ok(FileSystem::new(
+            self.engine.0.library.clone(),
+            &self.options.permissions.grants,
+            limits,
+        )?)
+    }
+
+    fn wasi(&self, fs: FileSystem) -> WasiCtx {
+        let output = self.output.clone();
+        let stdin = self.options.permissions.stdin.clone();
+        let pause: Arc<dyn wasi::Pause> = self.cell.clone();
+        WasiCtx::new(
+            fs,
+            wasi::Options {
+                seed: self.options.deterministic,
+                stdin,
+                output,
+                pause,
+            },
+        )
+    }
+
+    fn state(&self, wasi: WasiCtx) -> Result<State, Error> {
+        let tools = Arc::new(Engine::tools(&self.options.permissions)?);
+        let limits = &self.options.limits;
+        let host = Host::new(
+            self.output.clone(),
+            Arc::clone(&self.cell),
+            self.engine.0.watch.clone(),
+            tools,
+            limits.tool_calls,
+            self.options.deterministic.is_some(),
+        );
+        let limiter = Limiter {
+            max_bytes: limits.memory_bytes,
+            refused: false,
+            cell: Arc::clone(&self.cell),
+        };
+        Ok(State {
+            wasi,
+            host,
+            limiter,
+        })
+    }
+
+    /// Makes the guest of a fresh session.
+    async fn begin(&mut self, wasi: WasiCtx) -> Result<(), Error> {
+        let state = self.state(wasi)?;
+        self.guest = Some(Guest::new(&self.engine.0, state, None).await?);
+        self.ask("start").await
+    }
+
+    /// Makes the guest of a session that goes on from `memory`.
+    async fn go_on(
+        &mut self,
+        wasi: WasiCtx,
+        memory: &crate::snapshot::MemoryImage,
+    ) -> Result<(), Error> {
+        let state = self.state(wasi)?;
+        self.guest = Some(Guest::new(&self.engine.0, state, Some(memory)).await?);
+        self.ask("fork").await
+    }
+
+    /// The first request to a new guest, and its tools.
+    async fn ask(&mut self, request: &str) -> Result<(), Error> {
+        let options = self.guest_options(request == "start");
+        self.simple(marshal::tuple([Value::from(request), options]))
+            .await?;
+        let tools: Vec<Value> = self
+            .options
+            .permissions
+            .tools
+            .iter()
+            .map(crate::Tool::describe)
+            .collect();
+        if !tools.is_empty() {
+            self.simple(marshal::tuple([Value::from("tools"), Value::List(tools)]))
+                .await?;
+        }
+        Ok(())
+    }
+
+    fn guest_options(&self, start: bool) -> Value {
+        let options = &self.options;
+        let env = &options.permissions.env;
+        let limit =
+            |limit: Option<Duration>| Value::Str(limit.map_or_else(String::new, duration_text));
+        let seed = match options.deterministic {
+            // A fork of a deterministic session goes on with the numbers of its parent.
+            Some(seed) if start => Value::Bytes(seed.to_le_bytes().to_vec()),
+            _ => Value::None,
+        };
+        let arguments = match options.arguments.as_slice() {
+            [] => vec![Value::from("")],
+            arguments => arguments
+                .iter()
+                .map(|argument| Value::from(argument.as_str()))
+                .collect(),
+        };
+        let entries = [
+            ("argv", Value::List(arguments)),
+            (
+                "env",
+                Value::Dict(
+                    env.iter()
+                        .map(|(k, v)| (Value::from(k.as_str()), Value::from(v.as_str())))
+                        .collect(),
+                ),
+            ),
+            ("random_seed", seed),
+            (
+                "deterministic",
+                Value::Bool(options.deterministic.is_some()),
+            ),
+            (
+                "limits",
+                Value::Dict(vec![
+                    (Value::from("wall"), limit(options.limits.wall_time)),
+                    (Value::from("cpu"), limit(options.limits.cpu_time)),
+                ]),
+            ),
+            (
+                "recursion_limit",
+                Value::Int(options.limits.recursion.into()),
+            ),
+        ];
+        Value::Dict(
+            entries
+                .into_iter()
+                .map(|(key, value)| (Value::from(key), value))
+                .collect(),
+        )
+    }
+
+    /// A request that no user code takes part in, or hardly any: it has the limits of a cell all the same.
+    async fn simple(&mut self, request: Vec<u8>) -> Result<Value, Error> {
+        self.begin_cell();
+        let guest = self.guest.as_mut().ok_or_else(|| Error::SessionLost {
+            reason: "it has no guest".into(),
+        })?;
+        let result = guest.request(&request).await;
+        let end = self.cell.end();
+        result.map_err(|failure| {
+            self.guest = None;
+            let reason = describe(&failure, &end, &self.options.limits);
+            Error::SessionLost { reason }
+        })
+    }
+
+    fn begin_cell(&mut self) {
+        let limits = &self.options.limits;
+        if let Some(at) = self
+            .cell
+            .begin(limits.wall_time, limits.cpu_time, limits.grace)
+        {
+            self.engine.0.watch.look_at(&self.cell, at);
+        }
+        self.output.begin();
+        if let Some(guest) = &mut self.guest {
+            let state = guest.store.data_mut();
+            state.host.tool_calls = 0;
+            state.host.tool_limit_hit = false;
+            state.limiter.refused = false;
+        }
+    }
+
+    /// Sends events to `sink` while cells run, or with None collects them for the report.
+    pub fn set_sink(&mut self, sink: Option<Sink>) {
+        self.output.set_sink(sink);
+    }
+
+    /// A handle that interrupts this session from another thread.
+    #[must_use]
+    pub fn interrupt_handle(&self) -> InterruptHandle {
+        InterruptHandle {
+            cell: Arc::clone(&self.cell),
+            watch: self.engine.0.watch.clone(),
+        }
+    }
+
+    /// Runs a cell on this thread until it ends.
+    ///
+    /// # Errors
+    /// [`Error::SessionLost`] when the session cannot be brought back after it was stopped; what the cell itself did
+    /// wrong is an [`Outcome`].
+    pub fn run(&mut self, cell: impl Into<Cell>) -> Result<Report, Error> {
+        pollster::block_on(self.run_async(cell))
+    }
+
+    /// As [`Session::run`], for any async runtime: the future waits for timers and tools without holding a thread.
+    /// Dropping it stops the cell as from outside.
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    pub async fn run_async(&mut self, cell: impl Into<Cell>) -> Result<Report, Error> {
+        let cell = cell.into();
+        self.revive().await?;
+        let before = if cell.transaction {
+            Some(self.capture()?)
+        } else {
+            None
+        };
+        let started = Instant::now();
+        self.begin_cell();
+        let request = self.request_for(&cell);
+        // Taken out: a future that is dropped half-way leaves no guest behind, and the next use revives the session.
+        let mut guest = self.guest.take().ok_or_else(|| Error::SessionLost {
+            reason: "it has no guest".into(),
+        })?;
+        guest.store.data_mut().wasi.fs.begin_changes();
+        let result = guest.request(&request).await;
+        let end = self.cell.end();
+        let written = self.output.end();
+        let limits = &self.options.limits;
+        let state = guest.store.data();
+        let limit = end.cause.and_then(|cause| time_limit(cause, limits));
+        let memory_limit = state
+            .limiter
+            .refused
+            .then_some(Limit::Memory(limits.memory_bytes));
+        let tool_limit = state
+            .host
+            .tool_limit_hit
+            .then_some(Limit::ToolCalls(limits.tool_calls));
+        let usage = Usage {
+            wall: started.elapsed(),
+            cpu: end.cpu,
+            peak_memory_bytes: guest.memory_bytes(),
+            output_bytes: written.bytes,
+            tool_calls: state.host.tool_calls,
+        };
+        let outcome = match result {
+            Ok(response) => match outcome::read(response) {
+                Ok(outcome) => Ok(outcome),
+                Err(reason) => Err(format!("guest broke its interface: {reason}")),
+            },
+            Err(Failure::Trap(error)) if error.is::<wasi::ProcExit>() => {
+                // os._exit: the outcome is the program's own, but the interpreter is gone.
+                let code = error
+                    .downcast_ref::<wasi::ProcExit>()
+                    .map_or(1, |exit| exit.0 as u8);
+                let outcome = Outcome::Exit {
+                    code,
+                    message: None,
+                };
+                return Ok(self.report(outcome, guest, written.events, usage, End::Broken));
+            }
+            Err(failure) => Err(describe(&failure, &end, limits)),
+        };
+        let outcome = match outcome {
+            Ok(mut outcome) => {
+                if let Outcome::Raised(raised) = &mut outcome {
+                    raised.limit = match raised.type_name.as_str() {
+                        "TimeoutError" => limit,
+                        "MemoryError" => memory_limit,
+                        "OutputLimitError" => written.limit,
+                        "RuntimeError" => tool_limit,
+                        _ => None,
+                    };
+                }
+                outcome
+            }
+            Err(reason) => {
+                let restored = if self.checkpoint.is_some() {
+                    Restored::Checkpoint
+                } else {
+                    Restored::Start
+                };
+                let outcome = Outcome::Stopped {
+                    limit,
+                    reason,
+                    restored,
+                };
+                return Ok(self.report(outcome, guest, written.events, usage, End::Broken));
+            }
+        };
+        let failed = match &outcome {
+            Outcome::Raised(_) => true,
+            Outcome::Exit { code, .. } => *code != 0,
+            _ => false,
+        };
+        let end = if failed { End::Failed } else { End::Well };
+        let mut report = self.report(outcome, guest, written.events, usage, end);
+        if let Some(before) = before.filter(|_| failed) {
+            self.guest = None;
+            let kept = self.checkpoint.replace(before);
+            let result = self.revive().await;
+            self.checkpoint = kept;
+            result?;
+            report.rolled_back = true;
+        }
+        Ok(report)
+    }
+
+    fn request_for(&mut self, cell: &Cell) -> Vec<u8> {
+        self.cells += 1;
+        let filename = cell
+            .filename
+            .clone()
+            .unwrap_or_else(|| format!("<cell {}>", self.cells));
+        let source = Value::Str(cell.source.clone());
+        match cell.kind {
+            CellKind::Prompt => marshal::tuple([
+                Value::from("run"),
+                source,
+                Value::Str(filename),
+                Value::from("cell"),
+            ]),
+            CellKind::Program => marshal::tuple([
+                Value::from("run"),
+                source,
+                Value::Str(filename),
+                Value::from("program"),
+            ]),
+            CellKind::Module => marshal::tuple([Value::from("module"), source]),
+        }
+    }
+
+    /// Puts the guest back, unless it is broken, and settles what becomes of changed copies.
+    fn report(
+        &mut self,
+        outcome: Outcome,
+        mut guest: Guest,
+        events: Vec<Event>,
+        usage: Usage,
+        end: End,
+    ) -> Report {
+        let fs = &mut guest.store.data_mut().wasi.fs;
+        let files = fs.changes();
+        let mut sync_errors = Vec::new();
+        if end != End::Well {
+            fs.discard();
+        } else if let Err(errors) = fs.commit() {
+            sync_errors = errors.iter().map(ToString::to_string).collect();
+        }
+        if end != End::Broken {
+            self.guest = Some(guest);
+        }
+        Report {
+            outcome,
+            events,
+            files,
+            sync_errors,
+            rolled_back: false,
+            usage,
+        }
+    }
+
+    /// Brings a stopped session back to its last checkpoint, or to its start.
+    async fn revive(&mut self) -> Result<(), Error> {
+        if self.guest.is_some() {
+            return Ok(());
+        }
+        let Some(checkpoint) = &self.checkpoint else {
+            let fs = self.file_system()?;
+            let wasi = self.wasi(fs);
+            return self.begin(wasi).await;
+        };
+        let memory = Arc::clone(&checkpoint.memory);
+        let mut wasi = self.wasi(checkpoint.fs.fork().map_err(SnapshotError::Files)?);
+        wasi.set_time(checkpoint.time);
+        self.cells = checkpoint.cells;
+        self.go_on(wasi, &memory).await
+    }
+
+    /// The state of the session now.
+    fn capture(&mut self) -> Result<Checkpoint, Error> {
+        let guest = self.guest.as_mut().ok_or_else(|| Error::SessionLost {
+            reason: "it has no guest".into(),
+        })?;
+        if let Some(name) = guest.store.data().host.call_under_way() {
+            return Err(SnapshotError::ToolCall {
+                name: name.to_owned(),
+            }
+            .into());
+        }
+        let fs = guest
+            .store
+            .data()
+            .wasi
+            .fs
+            .fork()
+            .map_err(SnapshotError::Files)?;
+        let time = guest.store.data().wasi.time();
+        let memory = Arc::new(guest.capture(&self.engine.0));
+        Ok(Checkpoint {
+            memory,
+            fs,
+            time,
+            cells: self.cells,
+        })
+    }
+
+    /// A second session in the same state: functions, generators, tasks, modules and open scratch files alive. Both go
+    /// on by themselves, with the same grants and limits.
+    ///
+    /// # Errors
+    /// [`Error::Snapshot`] naming what cannot be in two places: a host file open for writing, a tool call under way.
+    pub fn fork(&mut self) -> Result<Session, Error> {
+        pollster::block_on(self.fork_async())
+    }
+
+    async fn fork_async(&mut self) -> Result<Session, Error> {
+        self.revive().await?;
+        let state = self.capture()?;
+        let mut fork = Session::without_guest(&self.engine, self.options.clone())?;
+        let mut wasi = fork.wasi(state.fs);
+        wasi.set_time(state.time);
+        fork.cells = self.cells;
+        fork.go_on(wasi, &state.memory).await?;
+        Ok(fork)
+    }
+
+    /// Remembers the state of the session, in place of an earlier checkpoint.
+    ///
+    /// # Errors
+    /// As [`Session::fork`].
+    pub fn checkpoint(&mut self) -> Result<(), Error> {
+        pollster::block_on(self.revive())?;
+        self.checkpoint = Some(self.capture()?);
+        Ok(())
+    }
+
+    /// Goes back to the last checkpoint, or to the start when there is none. The checkpoint stays.
+    ///
+    /// # Errors
+    /// [`Error::SessionLost`] when it cannot be brought back.
+    pub fn rollback(&mut self) -> Result<(), Error> {
+        self.guest = None;
+        pollster::block_on(self.revive())
+    }
+
+    /// Writes the session to a file, from which [`Engine::load`] brings it back in any process of this version. Grants,
+    /// tools and limits are not in it.
+    ///
+    /// # Errors
+    /// [`Error::Snapshot`] as [`Session::fork`], and when the file cannot be written.
+    pub fn save(&mut self, path: &Path) -> Result<(), Error> {
+        pollster::block_on(self.revive())?;
+        let state = self.capture()?;
+        let files = state.fs.to_snapshot().map_err(SnapshotError::Files)?;
+        let snapshot = Snapshot {
+            memory: state.memory,
+            files,
+            time: state.time,
+            cells: state.cells,
+        };
+        Ok(snapshot.write(path)?)
+    }
+
+    /// Binds a name in the namespace.
+    ///
+    /// # Errors
+    /// [`Error::SessionLost`] as for a cell.
+    pub fn set(&mut self, name: &str, value: Value) -> Result<(), Error> {
+        self.simple_revived(marshal::tuple([
+            Value::from("set"),
+            Value::from(name),
+            value,
+        ]))
+        .map(drop)
+    }
+
+    /// What a name is bound to: its repr and, where it is plain data, the value. None when it is not bound.
+    ///
+    /// # Errors
+    /// [`Error::SessionLost`] as for a cell.
+    pub fn get(&mut self, name: &str) -> Result<Option<(String, Option<Value>)>, Error> {
+        let response =
+            self.simple_revived(marshal::tuple([Value::from("get"), Value::from(name)]))?;
+        let Value::Tuple(items) = response else {
+            return Err(Error::Protocol("`get` gave no tuple".into()));
+        };
+        match <[Value; 4]>::try_from(items) {
+            Ok([Value::Bool(true), has_data, data, Value::Str(repr)]) => Ok(Some((
+                repr,
+                (has_data == Value::Bool(true)).then_some(data),
+            ))),
+            Ok([Value::Bool(false), ..]) => Ok(None),
+            _ => Err(Error::Protocol(
+                "`get` gave a tuple of another shape".into(),
+            )),
+        }
+    }
+
+    /// The user's names, each with the name of its type and its repr.
+    ///
+    /// # Errors
+    /// [`Error::SessionLost`] as for a cell.
+    pub fn variables(&mut self) -> Result<Vec<(String, String, String)>, Error> {
+        let response = self.simple_revived(marshal::tuple([Value::from("vars")]))?;
+        let (Value::List(items) | Value::Tuple(items)) = response else {
+            return Err(Error::Protocol("`vars` gave no list".into()));
+        };
+        let row = |item| match item {
+            Value::Tuple(row) => match <[Value; 3]>::try_from(row) {
+                Ok([Value::Str(name), Value::Str(type_name), Value::Str(repr)]) => {
+                    Ok((name, type_name, repr))
+                }
+                _ => Err(Error::Protocol("`vars` gave a row of another shape".into())),
+            },
+            _ => Err(Error::Protocol(
+                "`vars` gave something else than rows".into(),
+            )),
+        };
+        items.into_iter().map(row).collect()
+    }
+
+    fn simple_revived(&mut self, request: Vec<u8>) -> Result<Value, Error> {
+        pollster::block_on(async {
+            self.revive().await?;
+            self.simple(request).await
+        })
+    }
+
+    /// Bytes of linear memory the session has now.
+    #[must_use]
+    pub fn memory_bytes(&self) -> u64 {
+        self.guest.as_ref().map_or(0, Guest::memory_bytes)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(guest) = self.guest.take() {
+            self.engine.0.keep_idle(guest);
+        }
+    }
+}
+
+/// How a cell left its session.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    Well,
+    Failed,
+    /// The interpreter is gone.
+    Broken,
+}
+
+fn time_limit(cause: Cause, limits: &Limits) -> Option<Limit> {
+    match cause {
+        Cause::Interrupt => None,
+        Cause::WallTime => limits.wall_time.map(Limit::WallTime),
+        Cause::CpuTime => limits.cpu_time.map(Limit::CpuTime),
+    }
+}
+
+/// A sentence on why the guest gave no response.
+fn describe(failure: &Failure, end: &CellEnd, limits: &Limits) -> String {
+    let grace = duration_text(limits.grace);
+    match (end.stopped, end.cause) {
+        (true, Some(Cause::Interrupt)) | (true, None) => {
+            format!("the cell did not react to an interrupt within {grace} and was stopped")
+        }
+        (true, Some(cause)) => {
+            let (limit, kind) = match cause {
+                Cause::CpuTime => (limits.cpu_time, "CPU time"),
+                _ => (limits.wall_time, "wall time"),
+            };
+            let limit = limit.map_or_else(String::new, duration_text);
+            format!(
+                "the cell used all {limit} of {kind}, did not react within {grace} and was stopped"
+            )
+        }
+        (false, _) => match failure {
+            Failure::Trap(error) => {
+                let cause = error.root_cause().to_string();
+                format!("the interpreter broke down: {cause}")
+            }
+            Failure::Protocol(text) => format!("the interpreter broke down: {text}"),
+        },
+    }
+}

@@ -1,0 +1,84 @@
+//! One submitted unit of source.
+
+/// What to run, and how.
+///
+/// ```
+/// use keelback_session::Cell;
+///
+/// let cell = Cell::from("1 + 1").transaction();
+/// assert_eq!(cell.source, "1 + 1");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Cell {
+    /// The source; for [`CellKind::Module`] the name of the module.
+    pub source: String,
+    /// What tracebacks call it; None for `<cell N>`.
+    pub filename: Option<String>,
+    /// How it is run.
+    pub kind: CellKind,
+    /// Whether the session goes back to where it was when the cell raises, hits a limit or exits with an error.
+    pub transaction: bool,
+}
+
+/// How a cell is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CellKind {
+    /// As at a prompt: the value of a last expression is the outcome.
+    #[default]
+    Prompt,
+    /// As `python3 FILE`: no value.
+    Program,
+    /// As `python3 -m MODULE`.
+    Module,
+}
+
+impl Cell {
+    /// A whole program, as `python3 FILE` runs it; `filename` is what `__file__` and tracebacks say.
+    pub fn program(source: impl Into<String>, filename: impl Into<String>) -> Self {
+        Cell {
+            filename: Some(filename.into()),
+            kind: CellKind::Program,
+            ..Cell::from(source.into())
+        }
+    }
+
+    /// A module by name, as `python3 -m` runs it.
+    pub fn module(name: impl Into<String>) -> Self {
+        Cell {
+            kind: CellKind::Module,
+            ..Cell::from(name.into())
+        }
+    }
+
+    /// Names the source in tracebacks.
+    #[must_use]
+    pub fn filename(mut self, filename: impl Into<String>) -> Self {
+        self.filename = Some(filename.into());
+        self
+    }
+
+    /// All or nothing.
+    #[must_use]
+    pub fn transaction(mut self) -> Self {
+        self.transaction = true;
+        self
+    }
+}
+
+impl From<String> for Cell {
+    fn from(source: String) -> Self {
+        Cell {
+            source,
+            filename: None,
+            kind: CellKind::Prompt,
+            transaction: false,
+        }
+    }
+}
+
+impl From<&str> for Cell {
+    fn from(source: &str) -> Self {
+        Cell::from(source.to_owned())
+    }
+}
