@@ -17,11 +17,7 @@ pub(crate) struct Budget {
 
 impl Budget {
     pub(crate) fn take(&mut self, bytes: u64) -> Result<()> {
-        let used = self
-            .used
-            .checked_add(bytes)
-            .filter(|used| *used <= self.max)
-            .ok_or(Errno::NOSPC)?;
+        let used = self.used.checked_add(bytes).filter(|used| *used <= self.max).ok_or(Errno::NOSPC)?;
         self.used = used;
         Ok(())
     }
@@ -45,12 +41,7 @@ impl Content {
 
     /// What it takes from a budget: allocated chunks and the table of them.
     pub(crate) fn cost(&self) -> u64 {
-        let chunks: usize = self
-            .chunks
-            .iter()
-            .flatten()
-            .map(|chunk| chunk.capacity())
-            .sum();
+        let chunks: usize = self.chunks.iter().flatten().map(|chunk| chunk.capacity()).sum();
         chunks as u64 + self.chunks.len() as u64 * TABLE_ENTRY_BYTES
     }
 
@@ -61,11 +52,7 @@ impl Content {
         while done < len {
             let (index, start) = position(offset + done as u64);
             let piece = &mut target[done..len.min(done + CHUNK - start)];
-            let bytes = self
-                .chunks
-                .get(index)
-                .and_then(Option::as_deref)
-                .map_or(&[][..], Vec::as_slice);
+            let bytes = self.chunks.get(index).and_then(Option::as_deref).map_or(&[][..], Vec::as_slice);
             let bytes = bytes.get(start..).unwrap_or_default();
             let filled = bytes.len().min(piece.len());
             piece[..filled].copy_from_slice(&bytes[..filled]);
@@ -76,14 +63,13 @@ impl Content {
     }
 
     /// Writes bytes at `offset`; returns how many fitted, at least one.
-    pub(crate) fn write(
-        &mut self,
-        offset: u64,
-        source: &[u8],
-        budget: &mut Budget,
-    ) -> Result<usize> {
+    pub(crate) fn write(&mut self, offset: u64, source: &[u8], budget: &mut Budget) -> Result<usize> {
         if source.is_empty() {
             return Ok(0);
+        }
+        // A file is never longer than the whole budget, holes included: nor is its table of chunks.
+        if offset.checked_add(source.len() as u64).is_none_or(|_| offset >= budget.max) {
+            return Err(Errno::FBIG);
         }
         let mut done = 0;
         while done < source.len() {
@@ -99,13 +85,7 @@ impl Content {
         Ok(done)
     }
 
-    fn write_chunk(
-        &mut self,
-        index: usize,
-        start: usize,
-        source: &[u8],
-        budget: &mut Budget,
-    ) -> Result<()> {
+    fn write_chunk(&mut self, index: usize, start: usize, source: &[u8], budget: &mut Budget) -> Result<()> {
         self.grow_table(index + 1, budget)?;
         let slot = &mut self.chunks[index];
         let mut chunk = slot.take().unwrap_or_default();
@@ -149,9 +129,7 @@ impl Content {
     /// The chunks that are no holes, with their indices.
     pub(crate) fn pieces(&self) -> impl Iterator<Item = (u32, &[u8])> {
         let chunks = self.chunks.iter().enumerate();
-        chunks.filter_map(|(index, chunk)| {
-            chunk.as_ref().map(|chunk| (index as u32, chunk.as_slice()))
-        })
+        chunks.filter_map(|(index, chunk)| chunk.as_ref().map(|chunk| (index as u32, chunk.as_slice())))
     }
 
     /// The reverse of [`Content::pieces`], for bytes from anywhere.
@@ -164,11 +142,7 @@ impl Content {
         content.set_len(len, budget)?;
         for (index, bytes) in pieces {
             let start = u64::from(index) * CHUNK as u64;
-            if bytes.len() > CHUNK
-                || start
-                    .checked_add(bytes.len() as u64)
-                    .is_none_or(|end| end > len)
-            {
+            if bytes.len() > CHUNK || start.checked_add(bytes.len() as u64).is_none_or(|end| end > len) {
                 return Err(Errno::INVAL);
             }
             if content.write(start, bytes, budget)? != bytes.len() {
@@ -181,25 +155,15 @@ impl Content {
 
 fn position(offset: u64) -> (usize, usize) {
     // Offsets are bounded by the budget before they come here; on 32-bit hosts saturate rather than wrap.
-    (
-        usize::try_from(offset / CHUNK as u64).unwrap_or(usize::MAX - 1),
-        (offset % CHUNK as u64) as usize,
-    )
+    (usize::try_from(offset / CHUNK as u64).unwrap_or(usize::MAX - 1), (offset % CHUNK as u64) as usize)
 }
 
-fn fill_chunk(
-    chunk: &mut Arc<Vec<u8>>,
-    start: usize,
-    source: &[u8],
-    budget: &mut Budget,
-) -> Result<()> {
+fn fill_chunk(chunk: &mut Arc<Vec<u8>>, start: usize, source: &[u8], budget: &mut Budget) -> Result<()> {
     let end = start + source.len();
     let capacity = chunk.capacity();
     if end > capacity {
         let doubled = end.max(capacity * 2).clamp(64, CHUNK);
-        let wanted = [doubled, end]
-            .into_iter()
-            .find(|wanted| budget.take((wanted - capacity) as u64).is_ok());
+        let wanted = [doubled, end].into_iter().find(|wanted| budget.take((wanted - capacity) as u64).is_ok());
         let mut grown = Vec::with_capacity(wanted.ok_or(Errno::NOSPC)?);
         grown.extend_from_slice(chunk);
         *chunk = Arc::new(grown);
@@ -233,14 +197,10 @@ mod tests {
     fn holes_take_no_room_and_read_as_zeros() {
         let mut budget = budget(10 << 20);
         let mut content = Content::default();
-        content
-            .set_len(9 << 20, &mut budget)
-            .expect("within the budget");
+        content.set_len(9 << 20, &mut budget).expect("within the budget");
         assert!(budget.used < 10_000, "{budget:?}");
         assert_eq!(content.set_len(1 << 40, &mut budget), Err(Errno::FBIG));
-        content
-            .write(5 << 20, b"x", &mut budget)
-            .expect("within the budget");
+        content.write(5 << 20, b"x", &mut budget).expect("within the budget");
         let mut target = [1; 3];
         assert_eq!(content.read((5 << 20) - 1, &mut target), 3);
         assert_eq!(target, [0, b'x', 0]);
@@ -250,18 +210,11 @@ mod tests {
     fn a_write_stops_at_the_end_of_the_budget() {
         let mut budget = budget(100_000);
         let mut content = Content::default();
-        let written = content
-            .write(0, &[7; 200_000], &mut budget)
-            .expect("some fit");
+        let written = content.write(0, &[7; 200_000], &mut budget).expect("some fit");
         assert_eq!(written, CHUNK);
-        assert_eq!(
-            content.write(CHUNK as u64, &[7; 200_000], &mut budget),
-            Err(Errno::NOSPC)
-        );
+        assert_eq!(content.write(CHUNK as u64, &[7; 200_000], &mut budget), Err(Errno::NOSPC));
         assert_eq!(content.len(), CHUNK as u64);
-        content
-            .set_len(0, &mut budget)
-            .expect("shrinking always works");
+        content.set_len(0, &mut budget).expect("shrinking always works");
         assert_eq!(budget.used, 0);
     }
 

@@ -56,10 +56,7 @@ impl From<io::Error> for Errno {
             Kind::ResourceBusy => Errno::BUSY,
             Kind::CrossesDevices => Errno::XDEV,
             Kind::Unsupported => Errno::NOTSUP,
-            _ => match error
-                .raw_os_error()
-                .map(rustix::io::Errno::from_raw_os_error)
-            {
+            _ => match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
                 Some(rustix::io::Errno::LOOP) => Errno::LOOP,
                 Some(rustix::io::Errno::NAMETOOLONG) => Errno::NAMETOOLONG,
                 Some(rustix::io::Errno::NXIO) => Errno::ACCES,

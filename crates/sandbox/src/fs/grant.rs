@@ -53,11 +53,7 @@ pub struct Grant {
 #[expect(missing_docs, reason = "the messages are the documentation")]
 pub enum GrantError {
     #[error("cannot open `{}` for guest path `{guest}`", host.display())]
-    Open {
-        host: PathBuf,
-        guest: String,
-        source: io::Error,
-    },
+    Open { host: PathBuf, guest: String, source: io::Error },
     #[error("`{}` is neither a file nor a folder", host.display())]
     Special { host: PathBuf },
     #[error("guest path `{guest}` must be absolute, without `..`, and shorter than 4096 bytes")]
@@ -65,31 +61,16 @@ pub enum GrantError {
     #[error("guest path `{guest}` is taken by the sandbox itself (`{taken}`)")]
     Reserved { guest: String, taken: &'static str },
     #[error("guest path `{guest}` is granted twice: `{}` and `{}`", first.display(), second.display())]
-    Twice {
-        guest: String,
-        first: PathBuf,
-        second: PathBuf,
-    },
+    Twice { guest: String, first: PathBuf, second: PathBuf },
     #[error("guest path `{inner}` lies below `{outer}`, which is a file (`{}`)", host.display())]
-    BelowFile {
-        inner: String,
-        outer: String,
-        host: PathBuf,
-    },
+    BelowFile { inner: String, outer: String, host: PathBuf },
 }
 
 /// The canonical form of a grant's guest path.
 pub(crate) fn guest_path(guest: &str) -> std::result::Result<String, GrantError> {
-    let wrong = || GrantError::GuestPath {
-        guest: guest.to_owned(),
-    };
+    let wrong = || GrantError::GuestPath { guest: guest.to_owned() };
     let mut path = String::new();
-    for name in guest
-        .strip_prefix('/')
-        .ok_or_else(wrong)?
-        .split('/')
-        .filter(|name| !matches!(*name, "" | "."))
-    {
+    for name in guest.strip_prefix('/').ok_or_else(wrong)?.split('/').filter(|name| !matches!(*name, "" | ".")) {
         if name == ".." || name.len() > 255 || name.contains('\0') {
             return Err(wrong());
         }
@@ -100,19 +81,10 @@ pub(crate) fn guest_path(guest: &str) -> std::result::Result<String, GrantError>
         return Err(wrong());
     }
     if path.is_empty() {
-        return Err(GrantError::Reserved {
-            guest: guest.to_owned(),
-            taken: "/",
-        });
+        return Err(GrantError::Reserved { guest: guest.to_owned(), taken: "/" });
     }
-    if path
-        .strip_prefix(LIBRARY_PATH)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    {
-        return Err(GrantError::Reserved {
-            guest: guest.to_owned(),
-            taken: LIBRARY_PATH,
-        });
+    if path.strip_prefix(LIBRARY_PATH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+        return Err(GrantError::Reserved { guest: guest.to_owned(), taken: LIBRARY_PATH });
     }
     Ok(path)
 }
@@ -139,11 +111,7 @@ pub(crate) enum Opened {
 
 impl Host {
     pub(crate) fn open_grant(grant: &Grant, index: usize) -> std::result::Result<Self, GrantError> {
-        let failed = |source| GrantError::Open {
-            host: grant.host.clone(),
-            guest: grant.guest.clone(),
-            source,
-        };
+        let failed = |source| GrantError::Open { host: grant.host.clone(), guest: grant.guest.clone(), source };
         let path = grant.host.canonicalize().map_err(failed)?;
         let metadata = path.metadata().map_err(failed)?;
         let root = if metadata.is_dir() {
@@ -158,22 +126,11 @@ impl Host {
                 name: name.into(),
             }
         } else {
-            return Err(GrantError::Special {
-                host: grant.host.clone(),
-            });
+            return Err(GrantError::Special { host: grant.host.clone() });
         };
-        let host = Host {
-            root,
-            access: grant.access,
-            device: 16 + index as u64,
-            root_device: metadata.dev(),
-        };
+        let host = Host { root, access: grant.access, device: 16 + index as u64, root_device: metadata.dev() };
         if let Root::File { .. } = host.root {
-            let how = OpenHow {
-                read: true,
-                write: grant.access == Access::Write,
-                ..OpenHow::default()
-            };
+            let how = OpenHow { read: true, write: grant.access == Access::Write, ..OpenHow::default() };
             host.open_any("", how).map_err(failed)?;
         }
         Ok(host)
@@ -186,33 +143,22 @@ impl Host {
     /// The folder and the path in it; cap-std wants `.` for the folder itself.
     fn at<'a>(&self, relative: &'a str) -> Result<(&Dir, &'a Path)> {
         match &self.root {
-            Root::Folder(dir) => Ok((
-                dir,
-                Path::new(if relative.is_empty() { "." } else { relative }),
-            )),
+            Root::Folder(dir) => Ok((dir, Path::new(if relative.is_empty() { "." } else { relative }))),
             Root::File { .. } => Err(Errno::NOTDIR),
         }
     }
 
     /// As [`Host::at`], for changes.
     fn change<'a>(&self, relative: &'a str) -> Result<(&Dir, &'a Path)> {
-        if self.access == Access::Write {
-            self.at(relative)
-        } else {
-            Err(Errno::ACCES)
-        }
+        if self.access == Access::Write { self.at(relative) } else { Err(Errno::ACCES) }
     }
 
     pub(crate) fn stat(&self, relative: &str, follow: bool) -> Result<Stat> {
         let metadata = match &self.root {
             Root::Folder(dir) if relative.is_empty() => dir.dir_metadata()?,
             Root::File { parent, name } if relative.is_empty() => parent.symlink_metadata(name)?,
-            _ if follow => self
-                .at(relative)
-                .and_then(|(dir, path)| Ok(dir.metadata(path)?))?,
-            _ => self
-                .at(relative)
-                .and_then(|(dir, path)| Ok(dir.symlink_metadata(path)?))?,
+            _ if follow => self.at(relative).and_then(|(dir, path)| Ok(dir.metadata(path)?))?,
+            _ => self.at(relative).and_then(|(dir, path)| Ok(dir.symlink_metadata(path)?))?,
         };
         Ok(self.describe(&metadata))
     }
@@ -228,11 +174,7 @@ impl Host {
         let inode = metadata.ino() ^ (metadata.dev() ^ self.root_device).rotate_left(32);
         Stat {
             links: metadata.nlink(),
-            size: if file_type == FileType::Special {
-                0
-            } else {
-                metadata.len()
-            },
+            size: if file_type == FileType::Special { 0 } else { metadata.len() },
             accessed: nanoseconds(metadata.atime(), metadata.atime_nsec()),
             modified: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
             changed: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
@@ -272,10 +214,7 @@ impl Host {
         if how.truncate {
             file.set_len(0)?;
         }
-        Ok(Opened::File {
-            file,
-            created: !existed,
-        })
+        Ok(Opened::File { file, created: !existed })
     }
 
     fn open_any(&self, relative: &str, how: OpenHow) -> io::Result<File> {
@@ -286,36 +225,17 @@ impl Host {
                     (false, true) => OFlags::WRONLY,
                     (true, true) => OFlags::RDWR,
                 };
-                let append = if how.append {
-                    OFlags::APPEND
-                } else {
-                    OFlags::empty()
-                };
+                let append = if how.append { OFlags::APPEND } else { OFlags::empty() };
                 // One name, no symlink followed: nothing beside the file can be reached.
-                let flags = access
-                    | append
-                    | OFlags::NOFOLLOW
-                    | OFlags::NONBLOCK
-                    | OFlags::NOCTTY
-                    | OFlags::CLOEXEC;
-                File::from(rustix::fs::openat(
-                    parent,
-                    name.as_str(),
-                    flags,
-                    Mode::empty(),
-                )?)
+                let flags = access | append | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+                File::from(rustix::fs::openat(parent, name.as_str(), flags, Mode::empty())?)
             }
             Root::File { .. } => return Err(io::ErrorKind::NotADirectory.into()),
             Root::Folder(dir) => {
                 let write = how.write || how.truncate || (how.create && !how.append);
                 let mut options = OpenOptions::new();
-                options
-                    .read(how.read || !(write || how.append))
-                    .write(write)
-                    .append(how.append);
-                options
-                    .create(how.create)
-                    .create_new(how.create && how.exclusive);
+                options.read(how.read || !(write || how.append)).write(write).append(how.append);
+                options.create(how.create).create_new(how.create && how.exclusive);
                 // A pipe with nobody at its other end must not block.
                 options.custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32);
                 dir.open_with(relative, &options)?.into_std()
@@ -345,20 +265,13 @@ impl Host {
     /// `relative` without symlinks, still below the grant.
     pub(crate) fn canonical(&self, relative: &str) -> Result<String> {
         let (dir, path) = self.at(relative)?;
-        let path = dir
-            .canonicalize(path)?
-            .into_os_string()
-            .into_string()
-            .map_err(|_| Errno::ILSEQ)?;
+        let path = dir.canonicalize(path)?.into_os_string().into_string().map_err(|_| Errno::ILSEQ)?;
         Ok(if path == "." { String::new() } else { path })
     }
 
     pub(crate) fn read_link(&self, relative: &str) -> Result<String> {
         let (dir, path) = self.at(relative)?;
-        dir.read_link_contents(path)?
-            .into_os_string()
-            .into_string()
-            .map_err(|_| Errno::ILSEQ)
+        dir.read_link_contents(path)?.into_os_string().into_string().map_err(|_| Errno::ILSEQ)
     }
 
     pub(crate) fn create_directory(&self, relative: &str) -> Result<()> {
@@ -408,20 +321,9 @@ impl Host {
             let (dir, path) = self.at(relative)?;
             // `.` in it, for the handle itself may be one that only names the directory.
             let (dir, now) = (dir.open_dir(path)?, timestamps(times));
-            return Ok(rustix::fs::utimensat(
-                &dir,
-                ".",
-                &now,
-                rustix::fs::AtFlags::empty(),
-            )?);
+            return Ok(rustix::fs::utimensat(&dir, ".", &now, rustix::fs::AtFlags::empty())?);
         }
-        let file = self.open_any(
-            relative,
-            OpenHow {
-                read: true,
-                ..OpenHow::default()
-            },
-        )?;
+        let file = self.open_any(relative, OpenHow { read: true, ..OpenHow::default() })?;
         self.set_file_times(&file, times)
     }
 
@@ -471,33 +373,19 @@ pub(crate) fn write_at(file: &File, offset: u64, source: &[u8]) -> Result<usize>
 }
 
 fn nanoseconds(seconds: i64, nanoseconds: i64) -> u64 {
-    u64::try_from(seconds)
-        .unwrap_or(0)
-        .saturating_mul(1_000_000_000)
-        .saturating_add(nanoseconds.max(0).unsigned_abs())
+    u64::try_from(seconds).unwrap_or(0).saturating_mul(1_000_000_000).saturating_add(nanoseconds.max(0).unsigned_abs())
 }
 
 fn timestamps(times: Times) -> Timestamps {
     let stamp = |time: Option<u64>| match time {
-        Some(time) => Timespec {
-            tv_sec: (time / 1_000_000_000) as i64,
-            tv_nsec: (time % 1_000_000_000) as _,
-        },
-        None => Timespec {
-            tv_sec: 0,
-            tv_nsec: rustix::fs::UTIME_OMIT,
-        },
+        Some(time) => Timespec { tv_sec: (time / 1_000_000_000) as i64, tv_nsec: (time % 1_000_000_000) as _ },
+        None => Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT },
     };
-    Timestamps {
-        last_access: stamp(times.accessed),
-        last_modification: stamp(times.modified),
-    }
+    Timestamps { last_access: stamp(times.accessed), last_modification: stamp(times.modified) }
 }
 
 /// The time now, for what has no clock of its own.
 pub(crate) fn wall_clock() -> u64 {
-    let since = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or(Duration::ZERO);
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -31,15 +31,8 @@ pub(crate) struct Record {
 
 impl Record {
     pub(crate) fn stat(&self) -> Stat {
-        let file_type = if self.is_directory {
-            FileType::Directory
-        } else {
-            FileType::File
-        };
-        Stat {
-            size: self.len.into(),
-            ..Stat::new(DEVICE, u64::from(self.index) + 1, file_type)
-        }
+        let file_type = if self.is_directory { FileType::Directory } else { FileType::File };
+        Stat { size: self.len.into(), ..Stat::new(DEVICE, u64::from(self.index) + 1, file_type) }
     }
 }
 
@@ -73,27 +66,15 @@ impl Library {
 
     fn slice(&self, start: u32, len: u32) -> &[u8] {
         let (start, len) = (start as usize, len as usize);
-        start
-            .checked_add(len)
-            .and_then(|end| self.bytes().get(start..end))
-            .unwrap_or_default()
+        start.checked_add(len).and_then(|end| self.bytes().get(start..end)).unwrap_or_default()
     }
 
     fn record(&self, index: u32) -> Record {
         let [_, _, kind, start, len] = self.words(index);
         let is_directory = kind == 1;
         // A length beyond the archive is no length.
-        let len = if is_directory {
-            0
-        } else {
-            self.slice(start, len).len() as u32
-        };
-        Record {
-            index,
-            is_directory,
-            start,
-            len,
-        }
+        let len = if is_directory { 0 } else { self.slice(start, len).len() as u32 };
+        Record { index, is_directory, start, len }
     }
 
     /// The first record at or after `path` in the order of the archive.
@@ -101,11 +82,7 @@ impl Library {
         let (mut low, mut high) = (0, self.count());
         while low < high {
             let middle = low + (high - low) / 2;
-            if compare(self.path(middle)) == Ordering::Less {
-                low = middle + 1
-            } else {
-                high = middle
-            }
+            if compare(self.path(middle)) == Ordering::Less { low = middle + 1 } else { high = middle }
         }
         low
     }
@@ -120,10 +97,7 @@ impl Library {
     /// Copies bytes of a file from `offset` on; returns how many.
     pub(crate) fn read(&self, record: &Record, offset: u64, target: &mut [u8]) -> usize {
         let bytes = self.slice(record.start, record.len);
-        let rest = usize::try_from(offset)
-            .ok()
-            .and_then(|offset| bytes.get(offset..))
-            .unwrap_or_default();
+        let rest = usize::try_from(offset).ok().and_then(|offset| bytes.get(offset..)).unwrap_or_default();
         let len = rest.len().min(target.len());
         target[..len].copy_from_slice(&rest[..len]);
         len
@@ -145,11 +119,7 @@ impl Library {
                 && let Ok(name) = std::str::from_utf8(name)
             {
                 let stat = self.record(index).stat();
-                entries.push(Entry {
-                    name: name.to_owned(),
-                    inode: stat.inode,
-                    file_type: stat.file_type,
-                });
+                entries.push(Entry { name: name.to_owned(), inode: stat.inode, file_type: stat.file_type });
             }
             index += 1;
         }
@@ -158,10 +128,7 @@ impl Library {
 }
 
 fn word(bytes: &[u8], at: usize) -> u32 {
-    bytes
-        .get(at..at + 4)
-        .and_then(|bytes| bytes.try_into().ok())
-        .map_or(0, u32::from_le_bytes)
+    bytes.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_le_bytes)
 }
 
 /// Packs files and directories, for tests.
@@ -179,13 +146,7 @@ pub(crate) fn pack(entries: &[(&str, Option<&str>)]) -> Vec<u8> {
         let data_start = base + heap.len();
         heap.extend(content.unwrap_or_default().as_bytes());
         let kind = usize::from(content.is_none());
-        for number in [
-            path_start,
-            path.len(),
-            kind,
-            data_start,
-            content.unwrap_or_default().len(),
-        ] {
+        for number in [path_start, path.len(), kind, data_start, content.unwrap_or_default().len()] {
             bytes.extend((number as u32).to_le_bytes());
         }
     }
@@ -216,9 +177,7 @@ mod tests {
     #[test]
     fn files_are_found_and_read_by_path() {
         let library = sample();
-        let record = library
-            .find("/usr/lib/python3.13/os.py")
-            .expect("it is packed");
+        let record = library.find("/usr/lib/python3.13/os.py").expect("it is packed");
         let mut target = [0; 32];
         assert_eq!(library.read(&record, 7, &mut target), 4);
         assert_eq!(&target[..4], b"abc\n");
@@ -231,20 +190,11 @@ mod tests {
     fn a_listing_has_the_names_of_one_level() {
         let names = |path| {
             let entries = sample().list(path).expect("a directory");
-            entries
-                .into_iter()
-                .map(|entry| entry.name)
-                .collect::<Vec<_>>()
+            entries.into_iter().map(|entry| entry.name).collect::<Vec<_>>()
         };
-        assert_eq!(
-            names("/usr/lib/python3.13"),
-            ["json", "json-like.py", "os.py"]
-        );
+        assert_eq!(names("/usr/lib/python3.13"), ["json", "json-like.py", "os.py"]);
         assert_eq!(names("/usr/lib/python3.13/json"), ["__init__.py"]);
-        assert_eq!(
-            sample().list("/usr/lib/python3.13/os.py"),
-            Err(Errno::NOTDIR)
-        );
+        assert_eq!(sample().list("/usr/lib/python3.13/os.py"), Err(Errno::NOTDIR));
     }
 
     proptest! {

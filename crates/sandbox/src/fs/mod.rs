@@ -114,19 +114,12 @@ impl FileSystem {
     ) -> std::result::Result<FileSystem, GrantError> {
         let mut tree = Tree::new(limits.max_scratch_bytes);
         let mut mounts = Vec::with_capacity(3 + grants.len());
-        mounts.push(Mount {
-            guest: library::LIBRARY_PATH.to_owned(),
-            kind: MountKind::Library,
-        });
+        mounts.push(Mount { guest: library::LIBRARY_PATH.to_owned(), kind: MountKind::Library });
         for (index, grant) in grants.iter().enumerate() {
             let guest = grant::guest_path(&grant.guest)?;
             if let Some(earlier) = mounts.iter().position(|mount: &Mount| mount.guest == guest) {
                 let first = grants[earlier - 1].host.clone();
-                return Err(GrantError::Twice {
-                    guest,
-                    first,
-                    second: grant.host.clone(),
-                });
+                return Err(GrantError::Twice { guest, first, second: grant.host.clone() });
             }
             let host = Host::open_grant(grant, index)?;
             let kind = match grant.access {
@@ -138,10 +131,7 @@ impl FileSystem {
                         guest: guest.clone(),
                         source: std::io::ErrorKind::Other.into(),
                     };
-                    MountKind::Copy {
-                        host,
-                        root: root.map_err(failed)?,
-                    }
+                    MountKind::Copy { host, root: root.map_err(failed)? }
                 }
             };
             mounts.push(Mount { guest, kind });
@@ -150,32 +140,19 @@ impl FileSystem {
             let (MountKind::Host(host) | MountKind::Copy { host, .. }) = &outer.kind else {
                 continue;
             };
-            let below = |guest: &str| {
-                guest
-                    .strip_prefix(&outer.guest)
-                    .is_some_and(|rest| rest.starts_with('/'))
-            };
+            let below = |guest: &str| guest.strip_prefix(&outer.guest).is_some_and(|rest| rest.starts_with('/'));
             if !host.is_folder()
                 && let Some(inner) = mounts.iter().find(|inner| below(&inner.guest))
             {
-                let host = grants
-                    .iter()
-                    .find(|grant| grant::guest_path(&grant.guest).is_ok_and(|g| g == outer.guest));
+                let host = grants.iter().find(|grant| grant::guest_path(&grant.guest).is_ok_and(|g| g == outer.guest));
                 let host = host.map(|grant| grant.host.clone()).unwrap_or_default();
-                return Err(GrantError::BelowFile {
-                    inner: inner.guest.clone(),
-                    outer: outer.guest.clone(),
-                    host,
-                });
+                return Err(GrantError::BelowFile { inner: inner.guest.clone(), outer: outer.guest.clone(), host });
             }
         }
         for scratch in ["/work", "/tmp"] {
             if !mounts.iter().any(|mount| mount.guest == scratch) {
                 let root = tree.add_root(Tree::empty_directory(), EPOCH);
-                mounts.push(Mount {
-                    guest: scratch.to_owned(),
-                    kind: MountKind::Scratch(root),
-                });
+                mounts.push(Mount { guest: scratch.to_owned(), kind: MountKind::Scratch(root) });
             }
         }
         let mut fs = FileSystem {
@@ -200,10 +177,7 @@ impl FileSystem {
                 continue;
             };
             for inner in mounts.iter() {
-                let rest = inner
-                    .guest
-                    .strip_prefix(&outer.guest)
-                    .and_then(|rest| rest.strip_prefix('/'));
+                let rest = inner.guest.strip_prefix(&outer.guest).and_then(|rest| rest.strip_prefix('/'));
                 let Some((way, _)) = rest.and_then(|rest| rest.rsplit_once('/')) else {
                     continue;
                 };
@@ -211,9 +185,7 @@ impl FileSystem {
                 for name in way.split('/') {
                     let made = match self.tree.child(directory, name) {
                         Ok(Some(there)) => Ok(there),
-                        _ => self
-                            .tree
-                            .create(directory, name, Tree::empty_directory(), EPOCH),
+                        _ => self.tree.create(directory, name, Tree::empty_directory(), EPOCH),
                     };
                     // Without room for it the way is a virtual directory.
                     let Ok(made) = made else { break };
@@ -235,11 +207,7 @@ impl FileSystem {
         let host = self.host(lower.mount)?;
         let mut names = Vec::new();
         for (name, stat) in host.list(&lower.relative)? {
-            let relative = if lower.relative.is_empty() {
-                name.clone()
-            } else {
-                format!("{}/{name}", lower.relative)
-            };
+            let relative = if lower.relative.is_empty() { name.clone() } else { format!("{}/{name}", lower.relative) };
             let kind = match stat.file_type {
                 FileType::Symlink => match host.read_link(&relative) {
                     Ok(target) => Kind::Symlink(target.into()),
@@ -260,16 +228,12 @@ impl FileSystem {
                 return Err(Errno::NOENT);
             }
             Spot::Library(Some(record)) => record.stat(),
-            Spot::Tree {
-                node: Some(node), ..
-            } => self.tree.node(node)?.stat(),
+            Spot::Tree { node: Some(node), .. } => self.tree.node(node)?.stat(),
             Spot::Host => {
                 let mount = place.mount.ok_or(Errno::IO)?;
                 let relative = self.relative(mount, &place.path);
                 match self.host(mount)?.stat(relative, follow || place.directory) {
-                    Err(Errno::NOENT) if self.is_above_mount(&place.path) => {
-                        virtual_stat(&place.path)
-                    }
+                    Err(Errno::NOENT) if self.is_above_mount(&place.path) => virtual_stat(&place.path),
                     result => result?,
                 }
             }
@@ -286,18 +250,12 @@ impl FileSystem {
         let mut entries = match place.spot {
             Spot::Virtual => Vec::new(),
             Spot::Library(Some(_)) => self.library.list(&place.path)?,
-            Spot::Tree {
-                node: Some(node), ..
-            } => {
+            Spot::Tree { node: Some(node), .. } => {
                 self.expand(node)?;
                 let children = self.tree.directory(node)?.children.iter();
                 let entry = |(name, link): (&Arc<str>, &scratch::Link)| {
                     let stat = self.tree.node(link.node).ok()?.stat();
-                    Some(Entry {
-                        name: name.to_string(),
-                        inode: stat.inode,
-                        file_type: stat.file_type,
-                    })
+                    Some(Entry { name: name.to_string(), inode: stat.inode, file_type: stat.file_type })
                 };
                 children.filter_map(entry).collect()
             }
@@ -308,41 +266,24 @@ impl FileSystem {
                     Err(Errno::NOENT) if self.is_above_mount(&place.path) => Vec::new(),
                     result => result?,
                 };
-                let entry = |(name, stat): (String, Stat)| Entry {
-                    name,
-                    inode: stat.inode,
-                    file_type: stat.file_type,
-                };
+                let entry = |(name, stat): (String, Stat)| Entry { name, inode: stat.inode, file_type: stat.file_type };
                 names.into_iter().map(entry).collect()
             }
             Spot::Nothing | Spot::Library(None) | Spot::Tree { node: None, .. } => {
                 return Err(Errno::NOENT);
             }
         };
-        let prefix = if place.path == "/" {
-            "/".to_owned()
-        } else {
-            format!("{}/", place.path)
-        };
+        let prefix = if place.path == "/" { "/".to_owned() } else { format!("{}/", place.path) };
         let mounts = Arc::clone(&self.mounts);
-        for rest in mounts
-            .iter()
-            .filter_map(|mount| mount.guest.strip_prefix(&prefix))
-        {
+        for rest in mounts.iter().filter_map(|mount| mount.guest.strip_prefix(&prefix)) {
             let name = rest.split('/').next().unwrap_or_default();
-            let child = Place {
-                path: format!("{prefix}{name}"),
-                ..self.resolve("/", &format!("{prefix}{name}"), false)?
-            };
+            let child =
+                Place { path: format!("{prefix}{name}"), ..self.resolve("/", &format!("{prefix}{name}"), false)? };
             let Ok(stat) = self.stat_place(&child, true) else {
                 continue;
             };
             entries.retain(|entry| entry.name != name);
-            entries.push(Entry {
-                name: name.to_owned(),
-                inode: stat.inode,
-                file_type: stat.file_type,
-            });
+            entries.push(Entry { name: name.to_owned(), inode: stat.inode, file_type: stat.file_type });
         }
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(entries)
@@ -350,10 +291,7 @@ impl FileSystem {
 
     /// Nothing but the library and room for no file.
     pub(crate) fn without_grants(library: Library) -> FileSystem {
-        let limits = FsLimits {
-            max_scratch_bytes: 0,
-            max_open_files: 4,
-        };
+        let limits = FsLimits { max_scratch_bytes: 0, max_open_files: 4 };
         FileSystem::new(library, &[], limits).expect("without grants there is none to refuse")
     }
 
@@ -371,16 +309,8 @@ impl FileSystem {
             fs.stat_place(&place, false).ok().map(|stat| stat.size)
         };
         let change = |(guest_path, kind): (String, ChangeKind)| {
-            let bytes = if kind == ChangeKind::Deleted {
-                0
-            } else {
-                size(&guest_path, self).unwrap_or(0)
-            };
-            Change {
-                guest_path,
-                kind,
-                bytes,
-            }
+            let bytes = if kind == ChangeKind::Deleted { 0 } else { size(&guest_path, self).unwrap_or(0) };
+            Change { guest_path, kind, bytes }
         };
         changes.into_iter().map(change).collect()
     }
@@ -411,29 +341,17 @@ use resolve::{Place, Spot};
 
 fn virtual_stat(path: &str) -> Stat {
     // FNV-1a: the number only has to differ between paths and stay the same.
-    let hash = path.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    Stat {
-        links: 2,
-        ..Stat::new(1, hash, FileType::Directory)
-    }
+    let hash = path
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    Stat { links: 2, ..Stat::new(1, hash, FileType::Directory) }
 }
 
 /// The node for something on the host that is not a symlink.
 fn copied_kind(mount: usize, relative: String, stat: &Stat) -> Kind {
-    let lower = Arc::new(Lower {
-        mount,
-        relative,
-        len: stat.size,
-        modified: stat.modified,
-    });
+    let lower = Arc::new(Lower { mount, relative, len: stat.size, modified: stat.modified });
     match (stat.file_type, Tree::empty_directory()) {
-        (FileType::File, _) => Kind::File(FileNode {
-            data: Data::Lower,
-            lower: Some(lower),
-            dirty: false,
-        }),
+        (FileType::File, _) => Kind::File(FileNode { data: Data::Lower, lower: Some(lower), dirty: false }),
         (FileType::Directory, Kind::Directory(mut directory)) => {
             (directory.lower, directory.expanded) = (Some(lower), false);
             Kind::Directory(directory)

@@ -21,19 +21,14 @@ impl FileSystem {
             return Err(Errno::BUSY);
         }
         match (place.spot, place.mount) {
-            (Spot::Tree { .. } | Spot::Host, Some(mount)) => {
-                Ok((mount, self.relative(mount, &place.path)))
-            }
+            (Spot::Tree { .. } | Spot::Host, Some(mount)) => Ok((mount, self.relative(mount, &place.path))),
             _ => Err(Errno::ACCES),
         }
     }
 
     /// As [`Self::changeable`], for something that is there.
     fn removable<'a>(&self, place: &'a Place) -> Result<(usize, &'a str)> {
-        if matches!(
-            place.spot,
-            Spot::Nothing | Spot::Library(None) | Spot::Tree { node: None, .. }
-        ) {
+        if matches!(place.spot, Spot::Nothing | Spot::Library(None) | Spot::Tree { node: None, .. }) {
             return Err(Errno::NOENT);
         }
         self.changeable(place)
@@ -42,9 +37,7 @@ impl FileSystem {
     /// As [`Self::changeable`], for something new.
     fn creatable<'a>(&self, place: &'a Place) -> Result<(usize, &'a str)> {
         match place.spot {
-            Spot::Virtual | Spot::Library(Some(_)) | Spot::Tree { node: Some(_), .. } => {
-                Err(Errno::EXIST)
-            }
+            Spot::Virtual | Spot::Library(Some(_)) | Spot::Tree { node: Some(_), .. } => Err(Errno::EXIST),
             Spot::Host if self.mount_at(&place.path).is_some() => Err(Errno::EXIST),
             _ => self.changeable(place),
         }
@@ -55,8 +48,7 @@ impl FileSystem {
         let (mount, relative) = self.creatable(&place)?;
         match place.spot {
             Spot::Tree { parent, .. } => {
-                self.tree
-                    .create(parent, place.name(), Tree::empty_directory(), self.now)?;
+                self.tree.create(parent, place.name(), Tree::empty_directory(), self.now)?;
             }
             _ => self.host(mount)?.create_directory(relative)?,
         }
@@ -68,10 +60,7 @@ impl FileSystem {
         let place = self.resolve(base, path, false)?;
         let (mount, relative) = self.removable(&place)?;
         match place.spot {
-            Spot::Tree {
-                parent,
-                node: Some(node),
-            } => {
+            Spot::Tree { parent, node: Some(node) } => {
                 self.expand(node)?;
                 self.tree.remove_directory(parent, place.name(), self.now)?;
             }
@@ -118,46 +107,26 @@ impl FileSystem {
         }
         let replaced = self.stat_place(&to, false).is_ok();
         match (from.spot, to.spot) {
-            (
-                Spot::Tree { parent, .. },
-                Spot::Tree {
-                    parent: target,
-                    node,
-                },
-            ) => {
+            (Spot::Tree { parent, .. }, Spot::Tree { parent: target, node }) => {
                 if let Some(node) = node
                     && self.tree.directory(node).is_ok()
                 {
                     self.expand(node)?;
                 }
-                self.tree
-                    .rename((parent, from.name()), (target, to.name()), self.now)?;
+                self.tree.rename((parent, from.name()), (target, to.name()), self.now)?;
             }
             (Spot::Host, Spot::Host) => self.host(mount)?.rename(old, new)?,
             _ => return Err(Errno::XDEV),
         }
         if from.path != to.path {
             self.note(from.mount, &from.path, ChangeKind::Deleted);
-            self.note(
-                to.mount,
-                &to.path,
-                if replaced {
-                    ChangeKind::Modified
-                } else {
-                    ChangeKind::Created
-                },
-            );
+            self.note(to.mount, &to.path, if replaced { ChangeKind::Modified } else { ChangeKind::Created });
         }
         Ok(())
     }
 
     /// A second name for a file, in the same mount.
-    pub(crate) fn link(
-        &mut self,
-        from: (&str, &str),
-        follow: bool,
-        to: (&str, &str),
-    ) -> Result<()> {
+    pub(crate) fn link(&mut self, from: (&str, &str), follow: bool, to: (&str, &str)) -> Result<()> {
         let from = self.resolve(from.0, from.1, follow)?;
         let to = self.resolve(to.0, to.1, false)?;
         let (mount, old) = self.removable(&from)?;
@@ -166,12 +135,7 @@ impl FileSystem {
             return Err(Errno::XDEV);
         }
         match (from.spot, to.spot) {
-            (
-                Spot::Tree {
-                    node: Some(node), ..
-                },
-                Spot::Tree { parent, .. },
-            ) => {
+            (Spot::Tree { node: Some(node), .. }, Spot::Tree { parent, .. }) => {
                 self.tree.link(node, parent, to.name(), self.now)?;
             }
             (Spot::Host, Spot::Host) => self.host(mount)?.link(old, new)?,
@@ -202,8 +166,7 @@ impl FileSystem {
                         return Err(Errno::ACCES);
                     }
                 }
-                self.tree
-                    .create(parent, place.name(), Kind::Symlink(target.into()), self.now)?;
+                self.tree.create(parent, place.name(), Kind::Symlink(target.into()), self.now)?;
             }
             _ => self.host(mount)?.symlink(target, relative)?,
         }
@@ -214,15 +177,8 @@ impl FileSystem {
     pub(crate) fn read_link(&mut self, base: &str, path: &str) -> Result<String> {
         let place = self.resolve(base, path, false)?;
         match (place.spot, place.mount) {
-            (Spot::Host, Some(mount)) => self
-                .host(mount)?
-                .read_link(self.relative(mount, &place.path)),
-            (
-                Spot::Tree {
-                    node: Some(node), ..
-                },
-                _,
-            ) => match &self.tree.node(node)?.kind {
+            (Spot::Host, Some(mount)) => self.host(mount)?.read_link(self.relative(mount, &place.path)),
+            (Spot::Tree { node: Some(node), .. }, _) => match &self.tree.node(node)?.kind {
                 Kind::Symlink(target) => Ok(target.to_string()),
                 _ => Err(Errno::INVAL),
             },
@@ -230,25 +186,14 @@ impl FileSystem {
         }
     }
 
-    pub(crate) fn set_times(
-        &mut self,
-        base: &str,
-        path: &str,
-        times: Times,
-        follow: bool,
-    ) -> Result<()> {
+    pub(crate) fn set_times(&mut self, base: &str, path: &str, times: Times, follow: bool) -> Result<()> {
         let place = self.resolve(base, path, follow)?;
         let stat = self.stat_place(&place, follow)?;
         match (place.spot, place.mount) {
-            (
-                Spot::Tree {
-                    node: Some(node), ..
-                },
-                _,
-            ) => self.tree.set_times(node, times),
-            (Spot::Host, Some(mount)) if stat.file_type != FileType::Symlink => self
-                .host(mount)?
-                .set_times(self.relative(mount, &place.path), times),
+            (Spot::Tree { node: Some(node), .. }, _) => self.tree.set_times(node, times),
+            (Spot::Host, Some(mount)) if stat.file_type != FileType::Symlink => {
+                self.host(mount)?.set_times(self.relative(mount, &place.path), times)
+            }
             (Spot::Host, _) => Err(Errno::NOTSUP),
             _ => Err(Errno::ACCES),
         }

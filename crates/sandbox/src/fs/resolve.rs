@@ -75,11 +75,7 @@ impl FileSystem {
         } else {
             Cow::Owned(format!("{base}/{path}"))
         };
-        let mut walk = Walk {
-            path: String::with_capacity(64),
-            mount: None,
-            spot: Spot::Virtual,
-        };
+        let mut walk = Walk { path: String::with_capacity(64), mount: None, spot: Spot::Virtual };
         let (mut at, mut symlinks, mut directory) = (0, 0, false);
         loop {
             let tail = rest[at..].trim_start_matches('/');
@@ -114,53 +110,30 @@ impl FileSystem {
                             return Err(Errno::NAMETOOLONG);
                         }
                         if target.starts_with('/') {
-                            walk = Walk {
-                                path: String::new(),
-                                mount: None,
-                                spot: Spot::Virtual,
-                            };
+                            walk = Walk { path: String::new(), mount: None, spot: Spot::Virtual };
                         }
                         (rest, at) = (Cow::Owned(next), 0);
                     }
                 }
             }
         }
-        let path = if walk.path.is_empty() {
-            "/".to_owned()
-        } else {
-            walk.path
-        };
-        Ok(Place {
-            path,
-            mount: walk.mount,
-            spot: walk.spot,
-            directory,
-        })
+        let path = if walk.path.is_empty() { "/".to_owned() } else { walk.path };
+        Ok(Place { path, mount: walk.mount, spot: walk.spot, directory })
     }
 
     /// Where the walk stands must be a directory, as far as is known without asking the host.
     fn enter(&mut self, walk: &mut Walk) -> Result<()> {
         match walk.spot {
             Spot::Virtual | Spot::Host => Ok(()),
-            Spot::Nothing | Spot::Library(None) | Spot::Tree { node: None, .. } => {
-                Err(Errno::NOENT)
-            }
+            Spot::Nothing | Spot::Library(None) | Spot::Tree { node: None, .. } => Err(Errno::NOENT),
             Spot::Library(Some(record)) if record.is_directory => Ok(()),
             Spot::Library(Some(_)) => Err(Errno::NOTDIR),
-            Spot::Tree {
-                node: Some(node), ..
-            } => self.tree.directory(node).map(drop),
+            Spot::Tree { node: Some(node), .. } => self.tree.directory(node).map(drop),
         }
     }
 
     /// Takes one name. Returns the target of a symlink instead of following it.
-    fn step(
-        &mut self,
-        walk: &mut Walk,
-        name: &str,
-        last: bool,
-        follow: bool,
-    ) -> Result<Option<String>> {
+    fn step(&mut self, walk: &mut Walk, name: &str, last: bool, follow: bool) -> Result<Option<String>> {
         self.enter(walk)?;
         if name.len() > MAX_NAME {
             return Err(Errno::NAMETOOLONG);
@@ -177,9 +150,7 @@ impl FileSystem {
         }
         walk.spot = match walk.spot {
             Spot::Library(_) => Spot::Library(self.library.find(&walk.path)),
-            Spot::Tree {
-                node: Some(parent), ..
-            } => {
+            Spot::Tree { node: Some(parent), .. } => {
                 self.expand(parent)?;
                 let node = self.tree.child(parent, name)?;
                 if follow
@@ -232,21 +203,10 @@ impl FileSystem {
 
     /// Where a path without symlinks leads.
     fn stand_at(&mut self, path: String) -> Result<Walk> {
-        let below = |guest: &str| {
-            path.strip_prefix(guest)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        let mounts = self
-            .mounts
-            .iter()
-            .enumerate()
-            .filter(|(_, mount)| below(&mount.guest));
+        let below = |guest: &str| path.strip_prefix(guest).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let mounts = self.mounts.iter().enumerate().filter(|(_, mount)| below(&mount.guest));
         let Some((mount, _)) = mounts.max_by_key(|(_, mount)| mount.guest.len()) else {
-            return Ok(Walk {
-                path,
-                mount: None,
-                spot: Spot::Virtual,
-            });
+            return Ok(Walk { path, mount: None, spot: Spot::Virtual });
         };
         let mut spot = self.mount_spot(mount);
         if let Spot::Library(_) = spot {
@@ -255,40 +215,23 @@ impl FileSystem {
         if let Spot::Tree { .. } = spot {
             let relative = self.relative(mount, &path).to_owned();
             for name in relative.split('/').filter(|name| !name.is_empty()) {
-                let Spot::Tree {
-                    node: Some(parent), ..
-                } = spot
-                else {
+                let Spot::Tree { node: Some(parent), .. } = spot else {
                     return Err(Errno::NOENT);
                 };
                 self.expand(parent)?;
-                spot = Spot::Tree {
-                    parent,
-                    node: self.tree.child(parent, name)?,
-                };
+                spot = Spot::Tree { parent, node: self.tree.child(parent, name)? };
             }
             if matches!(spot, Spot::Tree { node: None, .. }) && self.is_above_mount(&path) {
-                return Ok(Walk {
-                    path,
-                    mount: None,
-                    spot: Spot::Virtual,
-                });
+                return Ok(Walk { path, mount: None, spot: Spot::Virtual });
             }
         }
-        Ok(Walk {
-            path,
-            mount: Some(mount),
-            spot,
-        })
+        Ok(Walk { path, mount: Some(mount), spot })
     }
 
     fn mount_spot(&self, mount: usize) -> Spot {
         match &self.mounts[mount].kind {
             MountKind::Library => Spot::Library(self.library.find(&self.mounts[mount].guest)),
-            MountKind::Scratch(root) | MountKind::Copy { root, .. } => Spot::Tree {
-                parent: *root,
-                node: Some(*root),
-            },
+            MountKind::Scratch(root) | MountKind::Copy { root, .. } => Spot::Tree { parent: *root, node: Some(*root) },
             MountKind::Host(_) => Spot::Host,
         }
     }
@@ -300,20 +243,13 @@ impl FileSystem {
 
     /// Whether a path is that of a directory that mounts lie below.
     pub(crate) fn is_above_mount(&self, path: &str) -> bool {
-        let below = |mount: &super::Mount| {
-            mount
-                .guest
-                .strip_prefix(path)
-                .is_some_and(|rest| rest.starts_with('/'))
-        };
+        let below = |mount: &super::Mount| mount.guest.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'));
         path == "/" || self.mounts.iter().any(below)
     }
 
     /// A path below the root of its mount.
     pub(crate) fn relative<'a>(&self, mount: usize, path: &'a str) -> &'a str {
-        path.get(self.mounts[mount].guest.len()..)
-            .unwrap_or_default()
-            .trim_start_matches('/')
+        path.get(self.mounts[mount].guest.len()..).unwrap_or_default().trim_start_matches('/')
     }
 
     /// The host's side of a mount.

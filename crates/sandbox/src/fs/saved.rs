@@ -57,11 +57,7 @@ struct SavedNode {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 enum SavedKind {
-    File {
-        data: Option<(u64, Vec<(u32, ByteBuf)>)>,
-        lower: Option<SavedLower>,
-        dirty: bool,
-    },
+    File { data: Option<(u64, Vec<(u32, ByteBuf)>)>, lower: Option<SavedLower>, dirty: bool },
     Directory(SavedDirectory),
     Symlink(String),
     Special,
@@ -132,12 +128,8 @@ impl FileSystem {
 
     fn check_descriptors(&self) -> Result<()> {
         let mut open = self.table.slots.iter().flatten();
-        match open
-            .find(|descriptor| descriptor.write && matches!(descriptor.object, Object::Host { .. }))
-        {
-            Some(descriptor) => Err(FilesError::OpenForWriting {
-                path: descriptor.path.to_string(),
-            }),
+        match open.find(|descriptor| descriptor.write && matches!(descriptor.object, Object::Host { .. })) {
+            Some(descriptor) => Err(FilesError::OpenForWriting { path: descriptor.path.to_string() }),
             None => Ok(()),
         }
     }
@@ -155,21 +147,10 @@ impl FileSystem {
             };
             (mount.guest.clone(), root)
         });
-        let open = self
-            .table
-            .slots
-            .iter()
-            .enumerate()
-            .filter_map(|(fd, descriptor)| {
-                descriptor
-                    .as_ref()
-                    .map(|descriptor| (fd as u32, save_descriptor(descriptor)))
-            });
-        let nodes = self
-            .tree
-            .nodes
-            .iter()
-            .map(|node| node.as_ref().map(save_node));
+        let open = self.table.slots.iter().enumerate().filter_map(|(fd, descriptor)| {
+            descriptor.as_ref().map(|descriptor| (fd as u32, save_descriptor(descriptor)))
+        });
+        let nodes = self.tree.nodes.iter().map(|node| node.as_ref().map(save_node));
         Ok(FilesSnapshot {
             mounts: mounts.collect(),
             nodes: nodes.collect(),
@@ -186,33 +167,16 @@ impl FileSystem {
         if saved.nodes.is_empty() && saved.open.is_empty() {
             return Ok(self);
         }
-        let budget = Budget {
-            used: 0,
-            max: self.tree.budget.max,
-        };
-        let mut tree = Tree {
-            nodes: Vec::new(),
-            free: Vec::new(),
-            budget,
-            next_inode: saved.next_inode,
-        };
+        let budget = Budget { used: 0, max: self.tree.budget.max };
+        let mut tree = Tree { nodes: Vec::new(), free: Vec::new(), budget, next_inode: saved.next_inode };
         for node in &saved.nodes {
-            let node = node
-                .as_ref()
-                .map(|node| self.load_node(saved, node, &mut tree.budget))
-                .transpose()?;
+            let node = node.as_ref().map(|node| self.load_node(saved, node, &mut tree.budget)).transpose()?;
             tree.nodes.push(node);
         }
-        let mounts = Arc::get_mut(&mut self.mounts).ok_or(FilesError::Damaged {
-            reason: "files are in use",
-        })?;
+        let mounts = Arc::get_mut(&mut self.mounts).ok_or(FilesError::Damaged { reason: "files are in use" })?;
         let mut roots = Vec::new();
         for (index, mount) in mounts.iter_mut().enumerate() {
-            let known = saved
-                .mounts
-                .iter()
-                .find(|(guest, _)| *guest == mount.guest)
-                .and_then(|(_, root)| *root);
+            let known = saved.mounts.iter().find(|(guest, _)| *guest == mount.guest).and_then(|(_, root)| *root);
             let root = match (&mut mount.kind, known) {
                 (MountKind::Scratch(root) | MountKind::Copy { root, .. }, Some(known)) => {
                     *root = known;
@@ -223,9 +187,7 @@ impl FileSystem {
                     *root
                 }
                 (MountKind::Copy { root, host }, None) => {
-                    let failed = |_| FilesError::Reopen {
-                        path: mount.guest.clone(),
-                    };
+                    let failed = |_| FilesError::Reopen { path: mount.guest.clone() };
                     *root = copy_root(&mut tree, host, index).map_err(failed)?;
                     *root
                 }
@@ -238,49 +200,22 @@ impl FileSystem {
         self.load_descriptors(saved)?;
         // What neither a name nor a descriptor leads to.
         (0..self.tree.nodes.len() as NodeId).for_each(|id| self.tree.release(id));
-        self.tree.free = (0..)
-            .zip(&self.tree.nodes)
-            .filter(|(_, node)| node.is_none())
-            .map(|(id, _)| id)
-            .collect();
+        self.tree.free = (0..).zip(&self.tree.nodes).filter(|(_, node)| node.is_none()).map(|(id, _)| id).collect();
         Ok(self)
     }
 
-    fn load_lower(
-        &self,
-        saved: &FilesSnapshot,
-        lower: Option<&SavedLower>,
-    ) -> Result<Option<Arc<Lower>>> {
+    fn load_lower(&self, saved: &FilesSnapshot, lower: Option<&SavedLower>) -> Result<Option<Arc<Lower>>> {
         let Some(lower) = lower else { return Ok(None) };
         let Some((guest, _)) = saved.mounts.get(lower.mount as usize) else {
             return damaged("a file has no grant");
         };
-        let mount = self
-            .mount_at(guest)
-            .filter(|mount| matches!(self.mounts[*mount].kind, MountKind::Copy { .. }));
-        let mount = mount.ok_or_else(|| FilesError::MissingGrant {
-            path: guest.clone(),
-        })?;
-        let SavedLower {
-            relative,
-            len,
-            modified,
-            ..
-        } = lower.clone();
-        Ok(Some(Arc::new(Lower {
-            mount,
-            relative,
-            len,
-            modified,
-        })))
+        let mount = self.mount_at(guest).filter(|mount| matches!(self.mounts[*mount].kind, MountKind::Copy { .. }));
+        let mount = mount.ok_or_else(|| FilesError::MissingGrant { path: guest.clone() })?;
+        let SavedLower { relative, len, modified, .. } = lower.clone();
+        Ok(Some(Arc::new(Lower { mount, relative, len, modified })))
     }
 
-    fn load_node(
-        &self,
-        saved: &FilesSnapshot,
-        node: &SavedNode,
-        budget: &mut Budget,
-    ) -> Result<Node> {
+    fn load_node(&self, saved: &FilesSnapshot, node: &SavedNode, budget: &mut Budget) -> Result<Node> {
         let room = FilesError::Room { limit: budget.max };
         let kind = match &node.kind {
             SavedKind::Special => Kind::Special,
@@ -292,19 +227,13 @@ impl FileSystem {
                 let lower = self.load_lower(saved, lower.as_ref())?;
                 let data = match data {
                     Some((len, pieces)) => {
-                        let pieces = pieces
-                            .iter()
-                            .map(|(index, bytes)| (*index, bytes.as_slice()));
+                        let pieces = pieces.iter().map(|(index, bytes)| (*index, bytes.as_slice()));
                         Data::Memory(Content::from_pieces(*len, pieces, budget).map_err(|_| room)?)
                     }
                     None if lower.is_some() => Data::Lower,
                     None => return damaged("a file has no bytes"),
                 };
-                Kind::File(FileNode {
-                    data,
-                    lower,
-                    dirty: *dirty,
-                })
+                Kind::File(FileNode { data, lower, dirty: *dirty })
             }
             SavedKind::Directory(directory) => {
                 let mut children = BTreeMap::new();
@@ -316,50 +245,19 @@ impl FileSystem {
                     {
                         return damaged("a file has no proper name");
                     }
-                    children.insert(
-                        name.as_str().into(),
-                        Link {
-                            node: *node,
-                            charged: *charged,
-                        },
-                    );
+                    children.insert(name.as_str().into(), Link { node: *node, charged: *charged });
                 }
                 let lower = self.load_lower(saved, directory.lower.as_ref())?;
-                let base = directory
-                    .base
-                    .iter()
-                    .map(|(name, inode, kind, size, modified)| {
-                        let stat = Stat {
-                            size: *size,
-                            modified: *modified,
-                            ..Stat::new(0, 0, file_type(*kind))
-                        };
-                        (name.as_str().into(), (*inode, stat))
-                    });
+                let base = directory.base.iter().map(|(name, inode, kind, size, modified)| {
+                    let stat = Stat { size: *size, modified: *modified, ..Stat::new(0, 0, file_type(*kind)) };
+                    (name.as_str().into(), (*inode, stat))
+                });
                 let base = Arc::new(base.collect());
-                Kind::Directory(DirectoryNode {
-                    children,
-                    parent: 0,
-                    lower,
-                    expanded: directory.expanded,
-                    base,
-                })
+                Kind::Directory(DirectoryNode { children, parent: 0, lower, expanded: directory.expanded, base })
             }
         };
-        let SavedNode {
-            inode,
-            accessed,
-            modified,
-            ..
-        } = *node;
-        Ok(Node {
-            inode,
-            kind,
-            links: 0,
-            opens: 0,
-            accessed,
-            modified,
-        })
+        let SavedNode { inode, accessed, modified, .. } = *node;
+        Ok(Node { inode, kind, links: 0, opens: 0, accessed, modified })
     }
 
     fn load_descriptors(&mut self, saved: &FilesSnapshot) -> Result<()> {
@@ -372,9 +270,7 @@ impl FileSystem {
             if self.table.get(*fd).is_ok() {
                 return damaged("a descriptor is there twice");
             }
-            let missing = || FilesError::Reopen {
-                path: open.path.clone(),
-            };
+            let missing = || FilesError::Reopen { path: open.path.clone() };
             let mut mount = None;
             let object = match open.object {
                 SavedObject::Stdio(0) => Object::Stdio(Stdio::Input),
@@ -383,9 +279,7 @@ impl FileSystem {
                 SavedObject::Root if open.path == "/" => Object::Root,
                 SavedObject::Root => return damaged("the root is elsewhere"),
                 SavedObject::Directory => Object::Directory,
-                SavedObject::Library => {
-                    Object::Library(self.library.find(&open.path).ok_or_else(missing)?)
-                }
+                SavedObject::Library => Object::Library(self.library.find(&open.path).ok_or_else(missing)?),
                 SavedObject::Node(node) => {
                     if self.tree.content(node).is_err() || self.tree.opened(node).is_err() {
                         return damaged("a descriptor is of no file");
@@ -394,33 +288,15 @@ impl FileSystem {
                         Ok(None) => Some(self.open_lower(node).map_err(|_| missing())?),
                         _ => None,
                     };
-                    mount = self
-                        .resolve("/", &open.path, false)
-                        .ok()
-                        .and_then(|place| place.mount);
+                    mount = self.resolve("/", &open.path, false).ok().and_then(|place| place.mount);
                     Object::Node { node, lower }
                 }
                 SavedObject::Host => self.reopen(&open.path, &mut mount).map_err(|_| missing())?,
             };
-            let (path, write) = (
-                open.path.as_str().into(),
-                open.write && open.object != SavedObject::Host,
-            );
+            let (path, write) = (open.path.as_str().into(), open.write && open.object != SavedObject::Host);
             let SavedDescriptor { read, append, .. } = *open;
             let (offset, noted) = (open.offset.min(i64::MAX as u64), self.cell.wrapping_sub(1));
-            self.table.put(
-                *fd as usize,
-                Descriptor {
-                    object,
-                    path,
-                    mount,
-                    offset,
-                    read,
-                    write,
-                    append,
-                    noted,
-                },
-            );
+            self.table.put(*fd as usize, Descriptor { object, path, mount, offset, read, write, append, noted });
         }
         Ok(())
     }
@@ -431,18 +307,9 @@ impl FileSystem {
         let (Spot::Host, Some(mount)) = (place.spot, place.mount) else {
             return Err(Errno::NOENT);
         };
-        let how = OpenHow {
-            read: true,
-            ..OpenHow::default()
-        };
-        match self
-            .host(mount)?
-            .open(self.relative(mount, &place.path), how)?
-        {
-            Opened::File { file, .. } => Ok(Object::Host {
-                file: Arc::new(file),
-                mount,
-            }),
+        let how = OpenHow { read: true, ..OpenHow::default() };
+        match self.host(mount)?.open(self.relative(mount, &place.path), how)? {
+            Opened::File { file, .. } => Ok(Object::Host { file: Arc::new(file), mount }),
             Opened::Directory => Err(Errno::ISDIR),
         }
     }
@@ -476,29 +343,18 @@ fn link_up(tree: &mut Tree, roots: &[NodeId]) -> Result<()> {
         let Ok(directory) = tree.directory(id) else {
             return damaged("a directory is none");
         };
-        let children: Vec<(Arc<str>, Link)> = directory
-            .children
-            .iter()
-            .map(|(name, link)| (Arc::clone(name), *link))
-            .collect();
+        let children: Vec<(Arc<str>, Link)> =
+            directory.children.iter().map(|(name, link)| (Arc::clone(name), *link)).collect();
         for (name, link) in children {
             // A name the host gave costs nothing; that is only believed where there is a host.
-            let free = !link.charged
-                && tree
-                    .directory(id)
-                    .is_ok_and(|directory| directory.lower.is_some());
+            let free = !link.charged && tree.directory(id).is_ok_and(|directory| directory.lower.is_some());
             if tree.node(link.node).is_err() {
                 return damaged("a name leads nowhere");
             }
             if !free {
                 let cost = tree.entry_cost(&name, link.node);
-                tree.budget.take(cost).map_err(|_| FilesError::Room {
-                    limit: tree.budget.max,
-                })?;
-                if let Some(link) = tree
-                    .directory_mut(id)
-                    .ok()
-                    .and_then(|directory| directory.children.get_mut(&name))
+                tree.budget.take(cost).map_err(|_| FilesError::Room { limit: tree.budget.max })?;
+                if let Some(link) = tree.directory_mut(id).ok().and_then(|directory| directory.children.get_mut(&name))
                 {
                     link.charged = true;
                 }
@@ -517,11 +373,7 @@ fn link_up(tree: &mut Tree, roots: &[NodeId]) -> Result<()> {
         }
     }
     for (id, node) in tree.nodes.iter().enumerate() {
-        if !seen[id]
-            && node
-                .as_ref()
-                .is_some_and(|node| matches!(node.kind, Kind::Directory(_)))
-        {
+        if !seen[id] && node.as_ref().is_some_and(|node| matches!(node.kind, Kind::Directory(_))) {
             return damaged("a directory is in no place");
         }
     }
@@ -542,37 +394,23 @@ fn save_node(node: &Node) -> SavedNode {
         Kind::File(FileNode { data, lower, dirty }) => {
             let data = match data {
                 Data::Memory(content) => {
-                    let pieces = content
-                        .pieces()
-                        .map(|(index, bytes)| (index, ByteBuf::from(bytes)));
+                    let pieces = content.pieces().map(|(index, bytes)| (index, ByteBuf::from(bytes)));
                     Some((content.len(), pieces.collect()))
                 }
                 Data::Lower => None,
             };
-            SavedKind::File {
-                data,
-                lower: save_lower(lower.as_ref()),
-                dirty: *dirty,
-            }
+            SavedKind::File { data, lower: save_lower(lower.as_ref()), dirty: *dirty }
         }
         Kind::Directory(directory) => {
             let children = directory.children.iter();
             let base = directory.base.iter();
             SavedKind::Directory(SavedDirectory {
-                children: children
-                    .map(|(name, link)| (name.to_string(), link.node, link.charged))
-                    .collect(),
+                children: children.map(|(name, link)| (name.to_string(), link.node, link.charged)).collect(),
                 lower: save_lower(directory.lower.as_ref()),
                 expanded: directory.expanded,
                 base: base
                     .map(|(name, (inode, stat))| {
-                        (
-                            name.to_string(),
-                            *inode,
-                            stat.file_type as u8,
-                            stat.size,
-                            stat.modified,
-                        )
+                        (name.to_string(), *inode, stat.file_type as u8, stat.size, stat.modified)
                     })
                     .collect(),
             })
@@ -580,12 +418,7 @@ fn save_node(node: &Node) -> SavedNode {
         Kind::Symlink(target) => SavedKind::Symlink(target.to_string()),
         Kind::Special => SavedKind::Special,
     };
-    SavedNode {
-        inode: node.inode,
-        accessed: node.accessed,
-        modified: node.modified,
-        kind,
-    }
+    SavedNode { inode: node.inode, accessed: node.accessed, modified: node.modified, kind }
 }
 
 fn save_descriptor(descriptor: &Descriptor) -> SavedDescriptor {
@@ -597,19 +430,6 @@ fn save_descriptor(descriptor: &Descriptor) -> SavedDescriptor {
         Object::Node { node, .. } => SavedObject::Node(*node),
         Object::Host { .. } => SavedObject::Host,
     };
-    let Descriptor {
-        offset,
-        read,
-        write,
-        append,
-        ..
-    } = *descriptor;
-    SavedDescriptor {
-        object,
-        path: descriptor.path.to_string(),
-        offset,
-        read,
-        write,
-        append,
-    }
+    let Descriptor { offset, read, write, append, .. } = *descriptor;
+    SavedDescriptor { object, path: descriptor.path.to_string(), offset, read, write, append }
 }

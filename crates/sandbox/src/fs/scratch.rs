@@ -70,11 +70,7 @@ pub(crate) enum Kind {
 
 impl Kind {
     pub(crate) fn empty_file() -> Self {
-        Kind::File(FileNode {
-            data: Data::Memory(Content::default()),
-            lower: None,
-            dirty: true,
-        })
+        Kind::File(FileNode { data: Data::Memory(Content::default()), lower: None, dirty: true })
     }
 
     pub(crate) fn file_type(&self) -> FileType {
@@ -101,20 +97,14 @@ pub(crate) struct Node {
 impl Node {
     pub(super) fn content_cost(&self) -> u64 {
         match &self.kind {
-            Kind::File(FileNode {
-                data: Data::Memory(content),
-                ..
-            }) => content.cost(),
+            Kind::File(FileNode { data: Data::Memory(content), .. }) => content.cost(),
             _ => 0,
         }
     }
 
     pub(crate) fn stat(&self) -> Stat {
         let size = match &self.kind {
-            Kind::File(FileNode {
-                data: Data::Memory(content),
-                ..
-            }) => content.len(),
+            Kind::File(FileNode { data: Data::Memory(content), .. }) => content.len(),
             Kind::File(file) => file.lower.as_ref().map_or(0, |lower| lower.len),
             Kind::Symlink(target) => target.len() as u64,
             _ => 0,
@@ -141,16 +131,8 @@ pub(crate) struct Tree {
 
 impl Tree {
     pub(crate) fn new(max_bytes: u64) -> Self {
-        let budget = Budget {
-            used: 0,
-            max: max_bytes,
-        };
-        Tree {
-            nodes: Vec::new(),
-            free: Vec::new(),
-            budget,
-            next_inode: 1,
-        }
+        let budget = Budget { used: 0, max: max_bytes };
+        Tree { nodes: Vec::new(), free: Vec::new(), budget, next_inode: 1 }
     }
 
     pub(crate) fn add_root(&mut self, kind: Kind, modified: u64) -> NodeId {
@@ -166,26 +148,13 @@ impl Tree {
     /// An empty directory, for [`Tree::create`] and [`Tree::add_root`].
     pub(crate) fn empty_directory() -> Kind {
         let (children, base) = (BTreeMap::new(), Arc::default());
-        Kind::Directory(DirectoryNode {
-            children,
-            parent: 0,
-            lower: None,
-            expanded: true,
-            base,
-        })
+        Kind::Directory(DirectoryNode { children, parent: 0, lower: None, expanded: true, base })
     }
 
     fn insert(&mut self, kind: Kind, now: u64) -> NodeId {
         let inode = self.next_inode;
         self.next_inode += 1;
-        let node = Some(Node {
-            inode,
-            kind,
-            links: 0,
-            opens: 0,
-            accessed: now,
-            modified: now,
-        });
+        let node = Some(Node { inode, kind, links: 0, opens: 0, accessed: now, modified: now });
         match self.free.pop() {
             Some(id) => {
                 self.nodes[id as usize] = node;
@@ -199,17 +168,11 @@ impl Tree {
     }
 
     pub(crate) fn node(&self, id: NodeId) -> Result<&Node> {
-        self.nodes
-            .get(id as usize)
-            .and_then(Option::as_ref)
-            .ok_or(Errno::NOENT)
+        self.nodes.get(id as usize).and_then(Option::as_ref).ok_or(Errno::NOENT)
     }
 
     pub(crate) fn node_mut(&mut self, id: NodeId) -> Result<&mut Node> {
-        self.nodes
-            .get_mut(id as usize)
-            .and_then(Option::as_mut)
-            .ok_or(Errno::NOENT)
+        self.nodes.get_mut(id as usize).and_then(Option::as_mut).ok_or(Errno::NOENT)
     }
 
     pub(crate) fn directory(&self, id: NodeId) -> Result<&DirectoryNode> {
@@ -227,11 +190,7 @@ impl Tree {
     }
 
     pub(crate) fn child(&self, directory: NodeId, name: &str) -> Result<Option<NodeId>> {
-        Ok(self
-            .directory(directory)?
-            .children
-            .get(name)
-            .map(|link| link.node))
+        Ok(self.directory(directory)?.children.get(name).map(|link| link.node))
     }
 
     pub(super) fn entry_cost(&self, name: &str, node: NodeId) -> u64 {
@@ -243,13 +202,7 @@ impl Tree {
     }
 
     /// Makes a node with a name that must be new.
-    pub(crate) fn create(
-        &mut self,
-        directory: NodeId,
-        name: &str,
-        mut kind: Kind,
-        now: u64,
-    ) -> Result<NodeId> {
+    pub(crate) fn create(&mut self, directory: NodeId, name: &str, mut kind: Kind, now: u64) -> Result<NodeId> {
         if self.child(directory, name)?.is_some() {
             return Err(Errno::EXIST);
         }
@@ -259,23 +212,10 @@ impl Tree {
         if let Kind::Directory(new) = &mut kind {
             new.parent = directory;
         }
-        let target = if let Kind::Symlink(target) = &kind {
-            target.len()
-        } else {
-            0
-        };
-        self.budget
-            .take(ENTRY_COST + name.len() as u64 + target as u64)?;
+        let target = if let Kind::Symlink(target) = &kind { target.len() } else { 0 };
+        self.budget.take(ENTRY_COST + name.len() as u64 + target as u64)?;
         let id = self.insert(kind, now);
-        self.attach(
-            directory,
-            name,
-            Link {
-                node: id,
-                charged: true,
-            },
-            now,
-        )?;
+        self.attach(directory, name, Link { node: id, charged: true }, now)?;
         Ok(id)
     }
 
@@ -285,19 +225,13 @@ impl Tree {
             moved.parent = directory;
         }
         self.node_mut(directory)?.modified = now;
-        self.directory_mut(directory)?
-            .children
-            .insert(name.into(), link);
+        self.directory_mut(directory)?.children.insert(name.into(), link);
         Ok(())
     }
 
     /// Takes a name away and gives its cost back; the node stays while it is linked or open.
     fn detach(&mut self, directory: NodeId, name: &str, now: u64) -> Result<Link> {
-        let link = self
-            .directory_mut(directory)?
-            .children
-            .remove(name)
-            .ok_or(Errno::NOENT)?;
+        let link = self.directory_mut(directory)?.children.remove(name).ok_or(Errno::NOENT)?;
         self.node_mut(directory)?.modified = now;
         if link.charged {
             self.budget.give_back(self.entry_cost(name, link.node));
@@ -326,15 +260,7 @@ impl Tree {
             let name: Arc<str> = name.into();
             base.insert(Arc::clone(&name), (self.node(node)?.inode, stat));
             let modified = self.node(id)?.modified;
-            self.attach(
-                id,
-                &name,
-                Link {
-                    node,
-                    charged: false,
-                },
-                modified,
-            )?;
+            self.attach(id, &name, Link { node, charged: false }, modified)?;
         }
         let directory = self.directory_mut(id)?;
         directory.expanded = true;
@@ -353,12 +279,7 @@ impl Tree {
     }
 
     /// Removes an empty directory, which the caller has expanded.
-    pub(crate) fn remove_directory(
-        &mut self,
-        directory: NodeId,
-        name: &str,
-        now: u64,
-    ) -> Result<()> {
+    pub(crate) fn remove_directory(&mut self, directory: NodeId, name: &str, now: u64) -> Result<()> {
         let id = self.child(directory, name)?.ok_or(Errno::NOENT)?;
         if !self.directory(id)?.children.is_empty() {
             return Err(Errno::NOTEMPTY);
@@ -368,13 +289,7 @@ impl Tree {
         Ok(())
     }
 
-    pub(crate) fn link(
-        &mut self,
-        node: NodeId,
-        directory: NodeId,
-        name: &str,
-        now: u64,
-    ) -> Result<()> {
+    pub(crate) fn link(&mut self, node: NodeId, directory: NodeId, name: &str, now: u64) -> Result<()> {
         if !matches!(self.node(node)?.kind, Kind::File(_)) {
             return Err(Errno::PERM);
         }
@@ -382,24 +297,11 @@ impl Tree {
             return Err(Errno::EXIST);
         }
         self.budget.take(self.entry_cost(name, node))?;
-        self.attach(
-            directory,
-            name,
-            Link {
-                node,
-                charged: true,
-            },
-            now,
-        )
+        self.attach(directory, name, Link { node, charged: true }, now)
     }
 
     /// Moves a name; directories in the way are expanded by the caller.
-    pub(crate) fn rename(
-        &mut self,
-        from: (NodeId, &str),
-        to: (NodeId, &str),
-        now: u64,
-    ) -> Result<()> {
+    pub(crate) fn rename(&mut self, from: (NodeId, &str), to: (NodeId, &str), now: u64) -> Result<()> {
         let moved = self.child(from.0, from.1)?.ok_or(Errno::NOENT)?;
         let replaced = self.child(to.0, to.1)?;
         if replaced == Some(moved) {
@@ -428,12 +330,7 @@ impl Tree {
                 _ => {}
             }
         }
-        let link = self
-            .directory(from.0)?
-            .children
-            .get(from.1)
-            .copied()
-            .ok_or(Errno::NOENT)?;
+        let link = self.directory(from.0)?.children.get(from.1).copied().ok_or(Errno::NOENT)?;
         // The new name is paid for before the old one is given back, so that failing changes nothing; a name from the
         // host moves for nothing.
         if link.charged {
@@ -462,10 +359,7 @@ impl Tree {
     /// The content of a file that is in memory.
     pub(crate) fn content(&self, id: NodeId) -> Result<Option<&Content>> {
         match &self.node(id)?.kind {
-            Kind::File(FileNode {
-                data: Data::Memory(content),
-                ..
-            }) => Ok(Some(content)),
+            Kind::File(FileNode { data: Data::Memory(content), .. }) => Ok(Some(content)),
             Kind::File(_) => Ok(None),
             _ => Err(Errno::INVAL),
         }
@@ -490,17 +384,8 @@ impl Tree {
         now: u64,
         edit: impl FnOnce(&mut Content, &mut Budget) -> Result<R>,
     ) -> Result<R> {
-        let node = self
-            .nodes
-            .get_mut(id as usize)
-            .and_then(Option::as_mut)
-            .ok_or(Errno::NOENT)?;
-        let Kind::File(FileNode {
-            data: Data::Memory(content),
-            dirty,
-            ..
-        }) = &mut node.kind
-        else {
+        let node = self.nodes.get_mut(id as usize).and_then(Option::as_mut).ok_or(Errno::NOENT)?;
+        let Kind::File(FileNode { data: Data::Memory(content), dirty, .. }) = &mut node.kind else {
             return Err(Errno::INVAL);
         };
         let result = edit(content, &mut self.budget)?;
@@ -510,12 +395,7 @@ impl Tree {
     }
 
     /// Has a file read from the host again.
-    pub(crate) fn set_lower(
-        &mut self,
-        id: NodeId,
-        lower: Option<Arc<Lower>>,
-        keep: bool,
-    ) -> Result<()> {
+    pub(crate) fn set_lower(&mut self, id: NodeId, lower: Option<Arc<Lower>>, keep: bool) -> Result<()> {
         let node = self.node_mut(id)?;
         let cost = node.content_cost();
         let Kind::File(file) = &mut node.kind else {
@@ -556,19 +436,10 @@ impl Tree {
     pub(crate) fn clear(&mut self, id: NodeId) -> Result<()> {
         let mut directories = vec![id];
         while let Some(directory) = directories.pop() {
-            let names: Vec<Arc<str>> = self
-                .directory(directory)?
-                .children
-                .keys()
-                .cloned()
-                .collect();
+            let names: Vec<Arc<str>> = self.directory(directory)?.children.keys().cloned().collect();
             for name in names {
                 let link = self.detach(directory, &name, 0)?;
-                if self.directory(link.node).is_ok() {
-                    directories.push(link.node)
-                } else {
-                    self.release(link.node)
-                }
+                if self.directory(link.node).is_ok() { directories.push(link.node) } else { self.release(link.node) }
             }
             if directory != id {
                 self.release(directory);

@@ -31,16 +31,7 @@ pub(crate) struct Stat {
 impl Stat {
     /// One link, no bytes, all times at [`EPOCH`].
     pub(crate) fn new(device: u64, inode: u64, file_type: FileType) -> Self {
-        Stat {
-            device,
-            inode,
-            file_type,
-            links: 1,
-            size: 0,
-            accessed: EPOCH,
-            modified: EPOCH,
-            changed: EPOCH,
-        }
+        Stat { device, inode, file_type, links: 1, size: 0, accessed: EPOCH, modified: EPOCH, changed: EPOCH }
     }
 }
 

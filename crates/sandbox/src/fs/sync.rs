@@ -47,19 +47,12 @@ struct Plan {
 
 impl Plan {
     fn is_empty(&self) -> bool {
-        self.old.is_empty()
-            && self.directories.is_empty()
-            && self.files.is_empty()
-            && self.symlinks.is_empty()
+        self.old.is_empty() && self.directories.is_empty() && self.files.is_empty() && self.symlinks.is_empty()
     }
 }
 
 fn join(directory: &str, name: &str) -> String {
-    if directory.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{directory}/{name}")
-    }
+    if directory.is_empty() { name.to_owned() } else { format!("{directory}/{name}") }
 }
 
 impl FileSystem {
@@ -70,16 +63,9 @@ impl FileSystem {
         for (mount, root) in self.synced() {
             let guest = self.mounts[mount].guest.clone();
             let named = |relative: &str| {
-                if relative.is_empty() {
-                    guest.clone()
-                } else {
-                    format!("{guest}/{relative}")
-                }
+                if relative.is_empty() { guest.clone() } else { format!("{guest}/{relative}") }
             };
-            let failed = |relative: &str, reason: String| SyncError::Write {
-                path: named(relative),
-                reason,
-            };
+            let failed = |relative: &str, reason: String| SyncError::Write { path: named(relative), reason };
             let plan = match self.plan(mount, root) {
                 Ok(plan) => plan,
                 Err(error) => {
@@ -93,9 +79,7 @@ impl FileSystem {
             let Ok(host) = self.host(mount) else { continue };
             let conflicts = plan.conflicts(host);
             if !conflicts.is_empty() {
-                errors.extend(conflicts.iter().map(|relative| SyncError::Conflict {
-                    path: named(relative),
-                }));
+                errors.extend(conflicts.iter().map(|relative| SyncError::Conflict { path: named(relative) }));
                 continue;
             }
             let staged = match self.stage(host, &plan) {
@@ -112,11 +96,7 @@ impl FileSystem {
                 errors.push(failed("", "it cannot be read again".to_owned()));
             }
         }
-        if errors.is_empty() {
-            Ok(())
-        } else {
-            Err(errors)
-        }
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
 
     /// Drops changed copies of [`Access::WriteSync`] grants: the guest sees the host's files again. What it still has
@@ -134,9 +114,7 @@ impl FileSystem {
     fn synced(&self) -> Vec<(usize, NodeId)> {
         let mounts = self.mounts.iter().enumerate();
         let synced = mounts.filter_map(|(index, mount)| match &mount.kind {
-            MountKind::Copy { host, root } if host.access == Access::WriteSync => {
-                Some((index, *root))
-            }
+            MountKind::Copy { host, root } if host.access == Access::WriteSync => Some((index, *root)),
             _ => None,
         });
         synced.collect()
@@ -147,11 +125,7 @@ impl FileSystem {
         if let Kind::File(file) = &self.tree.node(root)?.kind {
             if file.dirty {
                 let lower = file.lower.as_ref().ok_or(Errno::IO)?;
-                let stat = Stat {
-                    size: lower.len,
-                    modified: lower.modified,
-                    ..Stat::new(0, 0, FileType::File)
-                };
+                let stat = Stat { size: lower.len, modified: lower.modified, ..Stat::new(0, 0, FileType::File) };
                 plan.old.push((String::new(), stat));
                 plan.files.push((String::new(), root));
             }
@@ -164,23 +138,15 @@ impl FileSystem {
             }
             let directory = self.tree.directory(id)?;
             let lower = directory.lower.as_ref();
-            let in_place =
-                lower.is_some_and(|lower| lower.mount == mount && lower.relative == path);
+            let in_place = lower.is_some_and(|lower| lower.mount == mount && lower.relative == path);
             if in_place && !directory.expanded {
                 continue;
             }
             self.expand(id)?;
             let directory = self.tree.directory(id)?;
-            let base = if in_place {
-                Arc::clone(&directory.base)
-            } else {
-                Arc::default()
-            };
+            let base = if in_place { Arc::clone(&directory.base) } else { Arc::default() };
             for (name, (inode, stat)) in base.iter() {
-                let child = directory
-                    .children
-                    .get(name)
-                    .and_then(|link| self.tree.node(link.node).ok());
+                let child = directory.children.get(name).and_then(|link| self.tree.node(link.node).ok());
                 if child.is_none_or(|node| node.inode != *inode) {
                     plan.old.push((join(&path, name), *stat));
                 }
@@ -204,9 +170,7 @@ impl FileSystem {
                         plan.files.push((child, link.node));
                     }
                     (Kind::File(_), None) => plan.files.push((child, link.node)),
-                    (Kind::Symlink(target), None) => {
-                        plan.symlinks.push((child, Arc::clone(target)))
-                    }
+                    (Kind::Symlink(target), None) => plan.symlinks.push((child, Arc::clone(target))),
                     _ => {}
                 }
             }
@@ -227,20 +191,12 @@ impl FileSystem {
         Ok(staged)
     }
 
-    fn stage_file(
-        &self,
-        host: &Host,
-        relative: &str,
-        node: NodeId,
-        staged: &mut Vec<String>,
-    ) -> io::Result<()> {
+    fn stage_file(&self, host: &Host, relative: &str, node: NodeId, staged: &mut Vec<String>) -> io::Result<()> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let (dir, path) = host.sync_target(relative)?;
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!(".keelback-{}-{number}.tmp", std::process::id());
-        let mut file = dir
-            .open_with(&name, OpenOptions::new().write(true).create_new(true))?
-            .into_std();
+        let mut file = dir.open_with(&name, OpenOptions::new().write(true).create_new(true))?.into_std();
         staged.push(name);
         let io_error = |error| io::Error::other(io_text(error));
         let content = self.tree.content(node).map_err(io_error)?;
@@ -252,9 +208,7 @@ impl FileSystem {
         loop {
             let len = match (content, &lower) {
                 (Some(content), _) => content.read(offset, &mut buffer),
-                (None, Some(lower)) => {
-                    grant::read_at(lower, offset, &mut buffer).map_err(io_error)?
-                }
+                (None, Some(lower)) => grant::read_at(lower, offset, &mut buffer).map_err(io_error)?,
                 (None, None) => 0,
             };
             if len == 0 {
@@ -283,23 +237,16 @@ impl FileSystem {
         let mut waiting = vec![(root, String::new())];
         while let Some((id, path)) = waiting.pop() {
             let stat = self.host(mount)?.stat(&path, false)?;
-            let lower = Arc::new(Lower {
-                mount,
-                relative: path.clone(),
-                len: stat.size,
-                modified: stat.modified,
-            });
+            let lower = Arc::new(Lower { mount, relative: path.clone(), len: stat.size, modified: stat.modified });
             if self.tree.directory(id).is_err() {
-                let keep = self.tree.node(id)?.opens > 0
-                    && self.tree.content(id).is_ok_and(|content| content.is_some());
+                let keep =
+                    self.tree.node(id)?.opens > 0 && self.tree.content(id).is_ok_and(|content| content.is_some());
                 self.tree.set_lower(id, Some(lower), keep)?;
                 continue;
             }
             let children: Vec<(Arc<str>, NodeId, bool)> = {
                 let children = self.tree.directory(id)?.children.iter();
-                children
-                    .map(|(name, link)| (Arc::clone(name), link.node, link.charged))
-                    .collect()
+                children.map(|(name, link)| (Arc::clone(name), link.node, link.charged)).collect()
             };
             let mut base = std::collections::BTreeMap::new();
             for (name, node, charged) in children {
@@ -314,10 +261,7 @@ impl FileSystem {
                 }
             }
             let directory = self.tree.directory_mut(id)?;
-            directory
-                .children
-                .values_mut()
-                .for_each(|link| link.charged = false);
+            directory.children.values_mut().for_each(|link| link.charged = false);
             directory.lower = Some(lower);
             if directory.expanded {
                 directory.base = Arc::new(base);
@@ -342,11 +286,7 @@ impl FileSystem {
             return Ok(());
         };
         let stat = self.host(lower.mount)?.stat("", true)?;
-        let lower = Lower {
-            len: stat.size,
-            modified: stat.modified,
-            ..(*lower).clone()
-        };
+        let lower = Lower { len: stat.size, modified: stat.modified, ..(*lower).clone() };
         self.tree.set_lower(root, Some(Arc::new(lower)), false)
     }
 }
@@ -358,19 +298,12 @@ impl Plan {
         for (relative, before) in &self.old {
             if let Ok(now) = host.stat(relative, false) {
                 let same_file = now.size == before.size && now.modified == before.modified;
-                if now.file_type != before.file_type
-                    || (now.file_type == FileType::File && !same_file)
-                {
+                if now.file_type != before.file_type || (now.file_type == FileType::File && !same_file) {
                     conflicts.push(relative.clone());
                 }
             }
         }
-        conflicts.extend(
-            self.new
-                .iter()
-                .filter(|relative| host.stat(relative, false).is_ok())
-                .cloned(),
-        );
+        conflicts.extend(self.new.iter().filter(|relative| host.stat(relative, false).is_ok()).cloned());
         conflicts
     }
 
@@ -397,8 +330,7 @@ impl Plan {
         for ((relative, _), temporary) in self.files.iter().zip(&staged) {
             attempt(relative, &|| {
                 let (dir, path) = host.sync_target(relative)?;
-                dir.rename(temporary, dir, path)
-                    .inspect_err(|_| _ = dir.remove_file(temporary))
+                dir.rename(temporary, dir, path).inspect_err(|_| _ = dir.remove_file(temporary))
             });
         }
         for (relative, target) in &self.symlinks {

@@ -69,16 +69,7 @@ impl Table {
     pub(super) fn new(max: usize) -> Self {
         let descriptor = |object, path: &str, read, write| {
             let (path, append) = (path.into(), false);
-            Some(Descriptor {
-                object,
-                path,
-                mount: None,
-                offset: 0,
-                read,
-                write,
-                append,
-                noted: 0,
-            })
+            Some(Descriptor { object, path, mount: None, offset: 0, read, write, append, noted: 0 })
         };
         let slots = vec![
             descriptor(Object::Stdio(Stdio::Input), "", true, false),
@@ -86,41 +77,23 @@ impl Table {
             descriptor(Object::Stdio(Stdio::Error), "", false, true),
             descriptor(Object::Root, "/", true, false),
         ];
-        Table {
-            open: slots.len(),
-            slots,
-            max,
-        }
+        Table { open: slots.len(), slots, max }
     }
 
     pub(super) fn empty(max: usize) -> Self {
-        Table {
-            slots: Vec::new(),
-            max,
-            open: 0,
-        }
+        Table { slots: Vec::new(), max, open: 0 }
     }
 
     pub(super) fn get(&self, fd: u32) -> Result<&Descriptor> {
-        self.slots
-            .get(fd as usize)
-            .and_then(Option::as_ref)
-            .ok_or(Errno::BADF)
+        self.slots.get(fd as usize).and_then(Option::as_ref).ok_or(Errno::BADF)
     }
 
     fn get_mut(&mut self, fd: u32) -> Result<&mut Descriptor> {
-        self.slots
-            .get_mut(fd as usize)
-            .and_then(Option::as_mut)
-            .ok_or(Errno::BADF)
+        self.slots.get_mut(fd as usize).and_then(Option::as_mut).ok_or(Errno::BADF)
     }
 
     fn check_room(&self) -> Result<()> {
-        if self.open < self.max {
-            Ok(())
-        } else {
-            Err(Errno::MFILE)
-        }
+        if self.open < self.max { Ok(()) } else { Err(Errno::MFILE) }
     }
 
     /// Takes the lowest free number.
@@ -144,11 +117,7 @@ impl Table {
     }
 
     pub(super) fn take(&mut self, fd: u32) -> Result<Descriptor> {
-        let taken = self
-            .slots
-            .get_mut(fd as usize)
-            .and_then(Option::take)
-            .ok_or(Errno::BADF)?;
+        let taken = self.slots.get_mut(fd as usize).and_then(Option::take).ok_or(Errno::BADF)?;
         self.open -= 1;
         Ok(taken)
     }
@@ -216,26 +185,13 @@ impl FileSystem {
             return self.open_node(place, parent, node, how);
         }
         if let (Spot::Host, Some(mount)) = (place.spot, place.mount)
-            && !(self.is_above_mount(&place.path)
-                && !how.changes()
-                && self.stat_place(place, true).is_ok())
+            && !(self.is_above_mount(&place.path) && !how.changes() && self.stat_place(place, true).is_ok())
         {
-            if !follow
-                && self
-                    .host(mount)?
-                    .stat(self.relative(mount, &place.path), false)
-                    .is_ok_and(is_symlink)
-            {
+            if !follow && self.host(mount)?.stat(self.relative(mount, &place.path), false).is_ok_and(is_symlink) {
                 return Err(Errno::LOOP);
             }
-            let how = OpenHow {
-                directory: how.directory || place.directory,
-                ..how
-            };
-            return match self
-                .host(mount)?
-                .open(self.relative(mount, &place.path), how)?
-            {
+            let how = OpenHow { directory: how.directory || place.directory, ..how };
+            return match self.host(mount)?.open(self.relative(mount, &place.path), how)? {
                 Opened::Directory => Ok(Object::Directory),
                 Opened::File { file, created } => {
                     if created {
@@ -243,10 +199,7 @@ impl FileSystem {
                     } else if how.truncate {
                         self.note(place.mount, &place.path, ChangeKind::Modified);
                     }
-                    Ok(Object::Host {
-                        file: Arc::new(file),
-                        mount,
-                    })
+                    Ok(Object::Host { file: Arc::new(file), mount })
                 }
             };
         }
@@ -266,13 +219,7 @@ impl FileSystem {
         }
     }
 
-    fn open_node(
-        &mut self,
-        place: &Place,
-        parent: NodeId,
-        node: Option<NodeId>,
-        how: OpenHow,
-    ) -> Result<Object> {
+    fn open_node(&mut self, place: &Place, parent: NodeId, node: Option<NodeId>, how: OpenHow) -> Result<Object> {
         let Some(node) = node else {
             if !how.create {
                 return Err(Errno::NOENT);
@@ -280,9 +227,7 @@ impl FileSystem {
             if place.directory {
                 return Err(Errno::ISDIR);
             }
-            let node = self
-                .tree
-                .create(parent, place.name(), Kind::empty_file(), self.now)?;
+            let node = self.tree.create(parent, place.name(), Kind::empty_file(), self.now)?;
             self.note(place.mount, &place.path, ChangeKind::Created);
             return Ok(Object::Node { node, lower: None });
         };
@@ -301,11 +246,7 @@ impl FileSystem {
             self.truncate_node(node, 0)?;
             self.note(place.mount, &place.path, ChangeKind::Modified);
         }
-        let lower = if self.tree.content(node)?.is_none() {
-            Some(self.open_lower(node)?)
-        } else {
-            None
-        };
+        let lower = if self.tree.content(node)?.is_none() { Some(self.open_lower(node)?) } else { None };
         Ok(Object::Node { node, lower })
     }
 
@@ -315,10 +256,7 @@ impl FileSystem {
             return Err(Errno::INVAL);
         };
         let lower = file.lower.as_ref().ok_or(Errno::IO)?;
-        let how = OpenHow {
-            read: true,
-            ..OpenHow::default()
-        };
+        let how = OpenHow { read: true, ..OpenHow::default() };
         match self.host(lower.mount)?.open(&lower.relative, how)? {
             Opened::File { file, .. } => Ok(Arc::new(file)),
             Opened::Directory => Err(Errno::ISDIR),
@@ -331,9 +269,7 @@ impl FileSystem {
         } else {
             self.copy_up(node, None)?;
         }
-        self.tree.edit(node, self.now, |content, budget| {
-            content.set_len(len, budget)
-        })
+        self.tree.edit(node, self.now, |content, budget| content.set_len(len, budget))
     }
 
     /// Brings a file of the host into memory before it changes.
@@ -397,10 +333,7 @@ impl FileSystem {
         {
             // Opened while in memory and written back or dropped since.
             let file = self.open_lower(node)?;
-            self.table.get_mut(fd)?.object = Object::Node {
-                node,
-                lower: Some(file),
-            };
+            self.table.get_mut(fd)?.object = Object::Node { node, lower: Some(file) };
         }
         let descriptor = self.table.get_mut(fd)?;
         if !descriptor.read {
@@ -437,9 +370,7 @@ impl FileSystem {
         let offset = at.unwrap_or(descriptor.offset);
         // A loop over small writes must not clone the handle each time: only what was never copied up needs it.
         let pristine = match &descriptor.object {
-            Object::Node { node, lower } if self.tree.content(*node)?.is_none() => {
-                Some((*node, lower.clone()))
-            }
+            Object::Node { node, lower } if self.tree.content(*node)?.is_none() => Some((*node, lower.clone())),
             _ => None,
         };
         if let Some((node, lower)) = pristine {
@@ -450,16 +381,11 @@ impl FileSystem {
             Object::Node { node, .. } => {
                 let (node, end) = (*node, self.tree.content(*node)?.map_or(0, Content::len));
                 let offset = if append { end } else { offset };
-                let write =
-                    |content: &mut Content, budget: &mut _| content.write(offset, source, budget);
+                let write = |content: &mut Content, budget: &mut _| content.write(offset, source, budget);
                 (offset, self.tree.edit(node, self.now, write)?)
             }
             Object::Host { file, .. } => {
-                let offset = if append {
-                    file.metadata()?.len()
-                } else {
-                    offset
-                };
+                let offset = if append { file.metadata()?.len() } else { offset };
                 (offset, grant::write_at(file, offset, source)?)
             }
             _ => return Err(Errno::BADF),
@@ -485,11 +411,7 @@ impl FileSystem {
     pub(crate) fn seek(&mut self, fd: u32, offset: i64, whence: u8) -> Result<u64> {
         let descriptor = self.table.get(fd)?;
         if !descriptor.is_file() {
-            return Err(if descriptor.is_directory() {
-                Errno::ISDIR
-            } else {
-                Errno::SPIPE
-            });
+            return Err(if descriptor.is_directory() { Errno::ISDIR } else { Errno::SPIPE });
         }
         let base = match whence {
             0 => 0,
@@ -497,9 +419,7 @@ impl FileSystem {
             2 => self.stat_fd(fd)?.size,
             _ => return Err(Errno::INVAL),
         };
-        let position = base
-            .checked_add_signed(offset)
-            .filter(|position| *position <= i64::MAX as u64);
+        let position = base.checked_add_signed(offset).filter(|position| *position <= i64::MAX as u64);
         let position = position.ok_or(Errno::INVAL)?;
         self.table.get_mut(fd)?.offset = position;
         Ok(position)
@@ -527,19 +447,8 @@ impl FileSystem {
             Object::Root | Object::Directory => FileType::Directory,
             _ => FileType::File,
         };
-        let Descriptor {
-            read,
-            write,
-            append,
-            ..
-        } = *descriptor;
-        Ok(FdInfo {
-            file_type,
-            read,
-            write,
-            append,
-            seekable: descriptor.is_file(),
-        })
+        let Descriptor { read, write, append, .. } = *descriptor;
+        Ok(FdInfo { file_type, read, write, append, seekable: descriptor.is_file() })
     }
 
     pub(crate) fn set_append(&mut self, fd: u32, append: bool) -> Result<()> {
@@ -550,11 +459,7 @@ impl FileSystem {
     pub(crate) fn set_len(&mut self, fd: u32, len: u64) -> Result<()> {
         let descriptor = self.table.get(fd)?;
         if !descriptor.write {
-            return Err(if descriptor.is_directory() {
-                Errno::ISDIR
-            } else {
-                Errno::BADF
-            });
+            return Err(if descriptor.is_directory() { Errno::ISDIR } else { Errno::BADF });
         }
         match &descriptor.object {
             Object::Node { node, .. } => self.truncate_node(*node, len)?,
@@ -569,11 +474,7 @@ impl FileSystem {
         if !matches!(self.table.get(fd)?.object, Object::Node { .. }) {
             return Err(Errno::NOTSUP);
         }
-        if self.stat_fd(fd)?.size < len {
-            self.set_len(fd, len)
-        } else {
-            Ok(())
-        }
+        if self.stat_fd(fd)?.size < len { self.set_len(fd, len) } else { Ok(()) }
     }
 
     pub(crate) fn set_times_fd(&mut self, fd: u32, times: Times) -> Result<()> {
@@ -599,11 +500,7 @@ impl FileSystem {
 
     pub(crate) fn tell(&self, fd: u32) -> Result<u64> {
         let descriptor = self.table.get(fd)?;
-        if descriptor.is_file() {
-            Ok(descriptor.offset)
-        } else {
-            Err(Errno::SPIPE)
-        }
+        if descriptor.is_file() { Ok(descriptor.offset) } else { Err(Errno::SPIPE) }
     }
 
     /// The listing of a directory that is open. The same one while its guest goes on reading: `from_start` begins anew.
@@ -626,10 +523,7 @@ impl FileSystem {
 
 impl Descriptor {
     fn is_file(&self) -> bool {
-        matches!(
-            self.object,
-            Object::Library(_) | Object::Node { .. } | Object::Host { .. }
-        )
+        matches!(self.object, Object::Library(_) | Object::Node { .. } | Object::Host { .. })
     }
 
     fn is_directory(&self) -> bool {

@@ -51,26 +51,18 @@ pub(super) const DIRENT_BYTES: usize = 24;
 /// `len` bytes at `address`.
 pub(super) fn bytes(memory: &[u8], address: u32, len: u32) -> Result<&[u8]> {
     let start = address as usize;
-    start
-        .checked_add(len as usize)
-        .and_then(|end| memory.get(start..end))
-        .ok_or(Errno::FAULT)
+    start.checked_add(len as usize).and_then(|end| memory.get(start..end)).ok_or(Errno::FAULT)
 }
 
 /// `len` bytes at `address`, to be written.
 pub(super) fn bytes_mut(memory: &mut [u8], address: u32, len: u32) -> Result<&mut [u8]> {
     let start = address as usize;
-    start
-        .checked_add(len as usize)
-        .and_then(|end| memory.get_mut(start..end))
-        .ok_or(Errno::FAULT)
+    start.checked_add(len as usize).and_then(|end| memory.get_mut(start..end)).ok_or(Errno::FAULT)
 }
 
 /// Little-endian numbers.
 pub(super) fn load<const N: usize>(memory: &[u8], address: u32) -> Result<[u8; N]> {
-    bytes(memory, address, N as u32)?
-        .try_into()
-        .map_err(|_| Errno::FAULT)
+    bytes(memory, address, N as u32)?.try_into().map_err(|_| Errno::FAULT)
 }
 
 pub(super) fn load_u32(memory: &[u8], address: u32) -> Result<u32> {

@@ -28,11 +28,7 @@ pub(crate) enum Clock {
 
 impl Clock {
     pub(crate) fn real() -> Self {
-        Clock::Real {
-            started: Instant::now(),
-            before: 0,
-            cpu: 0,
-        }
+        Clock::Real { started: Instant::now(), before: 0, cpu: 0 }
     }
 
     /// The time on clock `id` in nanoseconds.
@@ -47,8 +43,7 @@ impl Clock {
             (_, abi::CLOCK_REALTIME) => Ok(self.file_time()),
             (Clock::Real { cpu, .. }, abi::CLOCK_PROCESS | abi::CLOCK_THREAD) => {
                 let now = clock_gettime(ClockId::ThreadCPUTime);
-                *cpu = (*cpu)
-                    .max(now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs());
+                *cpu = (*cpu).max(now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs());
                 Ok(*cpu)
             }
             _ => Ok(self.monotonic()),
@@ -58,9 +53,7 @@ impl Clock {
     /// Nanoseconds since the session began.
     pub(super) fn monotonic(&self) -> u64 {
         match self {
-            Clock::Real {
-                started, before, ..
-            } => before.saturating_add(nanoseconds(started.elapsed())),
+            Clock::Real { started, before, .. } => before.saturating_add(nanoseconds(started.elapsed())),
             Clock::Deterministic(now) => *now,
         }
     }
@@ -90,9 +83,7 @@ impl Clock {
 
     pub(super) fn load(&mut self, time: &Time) {
         match self {
-            Clock::Real {
-                started, before, ..
-            } => (*started, *before) = (Instant::now(), time.monotonic),
+            Clock::Real { started, before, .. } => (*started, *before) = (Instant::now(), time.monotonic),
             Clock::Deterministic(now) => *now = time.monotonic,
         }
     }

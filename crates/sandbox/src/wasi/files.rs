@@ -16,35 +16,15 @@ use crate::{
     permissions::Stdin,
 };
 
-pub(super) fn fd_advise(
-    ctx: &mut WasiCtx,
-    _: &mut [u8],
-    fd: u32,
-    _offset: u64,
-    _len: u64,
-    advice: u32,
-) -> Result<()> {
+pub(super) fn fd_advise(ctx: &mut WasiCtx, _: &mut [u8], fd: u32, _offset: u64, _len: u64, advice: u32) -> Result<()> {
     if ctx.fs.info(fd)?.file_type == FileType::Directory {
         return Err(Errno::BADF);
     }
-    if advice <= 5 {
-        Ok(())
-    } else {
-        Err(Errno::INVAL)
-    }
+    if advice <= 5 { Ok(()) } else { Err(Errno::INVAL) }
 }
 
-pub(super) fn fd_allocate(
-    ctx: &mut WasiCtx,
-    _: &mut [u8],
-    fd: u32,
-    offset: u64,
-    len: u64,
-) -> Result<()> {
-    let end = offset
-        .checked_add(len)
-        .filter(|_| len > 0)
-        .ok_or(Errno::INVAL)?;
+pub(super) fn fd_allocate(ctx: &mut WasiCtx, _: &mut [u8], fd: u32, offset: u64, len: u64) -> Result<()> {
+    let end = offset.checked_add(len).filter(|_| len > 0).ok_or(Errno::INVAL)?;
     ctx.changing().allocate(fd, end)
 }
 
@@ -60,46 +40,26 @@ pub(super) fn fd_sync(ctx: &mut WasiCtx, _: &mut [u8], fd: u32) -> Result<()> {
     ctx.fs.sync_fd(fd)
 }
 
-pub(super) fn fd_fdstat_get(
-    ctx: &mut WasiCtx,
-    memory: &mut [u8],
-    fd: u32,
-    stat: u32,
-) -> Result<()> {
+pub(super) fn fd_fdstat_get(ctx: &mut WasiCtx, memory: &mut [u8], fd: u32, stat: u32) -> Result<()> {
     let info = ctx.fs.info(fd)?;
     let mut rights = abi::RIGHTS;
     if info.file_type != FileType::Directory {
         let refused = [
             (info.read, abi::RIGHT_READ),
-            (
-                info.write,
-                abi::RIGHT_WRITE | abi::RIGHT_ALLOCATE | abi::RIGHT_SET_SIZE,
-            ),
+            (info.write, abi::RIGHT_WRITE | abi::RIGHT_ALLOCATE | abi::RIGHT_SET_SIZE),
             (info.seekable, abi::RIGHT_SEEK | abi::RIGHT_TELL),
         ];
-        rights = refused
-            .iter()
-            .filter(|(allowed, _)| !allowed)
-            .fold(rights, |rights, (_, right)| rights & !right);
+        rights = refused.iter().filter(|(allowed, _)| !allowed).fold(rights, |rights, (_, right)| rights & !right);
     }
     let mut bytes = [0; 24];
     bytes[0] = info.file_type as u8;
-    bytes[2] = if info.append {
-        abi::FLAG_APPEND as u8
-    } else {
-        0
-    };
+    bytes[2] = if info.append { abi::FLAG_APPEND as u8 } else { 0 };
     bytes[8..16].copy_from_slice(&rights.to_le_bytes());
     bytes[16..24].copy_from_slice(&abi::RIGHTS.to_le_bytes());
     store(memory, stat, &bytes)
 }
 
-pub(super) fn fd_fdstat_set_flags(
-    ctx: &mut WasiCtx,
-    _: &mut [u8],
-    fd: u32,
-    flags: u32,
-) -> Result<()> {
+pub(super) fn fd_fdstat_set_flags(ctx: &mut WasiCtx, _: &mut [u8], fd: u32, flags: u32) -> Result<()> {
     ctx.fs.set_append(fd, flags & abi::FLAG_APPEND != 0)
 }
 
@@ -114,22 +74,12 @@ pub(super) fn fd_fdstat_set_rights(
     ctx.fs.info(fd).map(drop)
 }
 
-pub(super) fn fd_filestat_get(
-    ctx: &mut WasiCtx,
-    memory: &mut [u8],
-    fd: u32,
-    stat: u32,
-) -> Result<()> {
+pub(super) fn fd_filestat_get(ctx: &mut WasiCtx, memory: &mut [u8], fd: u32, stat: u32) -> Result<()> {
     let found = ctx.fs.stat_fd(fd)?;
     store(memory, stat, &abi::filestat(&found))
 }
 
-pub(super) fn fd_filestat_set_size(
-    ctx: &mut WasiCtx,
-    _: &mut [u8],
-    fd: u32,
-    len: u64,
-) -> Result<()> {
+pub(super) fn fd_filestat_set_size(ctx: &mut WasiCtx, _: &mut [u8], fd: u32, len: u64) -> Result<()> {
     if len > i64::MAX as u64 {
         return Err(Errno::INVAL);
     }
@@ -150,8 +100,7 @@ pub(super) fn fd_filestat_set_times(
 
 /// The times that flags choose.
 pub(super) fn times(ctx: &WasiCtx, accessed: u64, modified: u64, flags: u32) -> Result<Times> {
-    let choose = |set: u32, set_now: u32, time: u64| match (flags & set != 0, flags & set_now != 0)
-    {
+    let choose = |set: u32, set_now: u32, time: u64| match (flags & set != 0, flags & set_now != 0) {
         (true, true) => Err(Errno::INVAL),
         (true, false) => Ok(Some(time)),
         (false, true) => Ok(Some(ctx.clock.file_time())),
@@ -163,12 +112,7 @@ pub(super) fn times(ctx: &WasiCtx, accessed: u64, modified: u64, flags: u32) -> 
     })
 }
 
-pub(super) fn fd_prestat_get(
-    ctx: &mut WasiCtx,
-    memory: &mut [u8],
-    fd: u32,
-    prestat: u32,
-) -> Result<()> {
+pub(super) fn fd_prestat_get(ctx: &mut WasiCtx, memory: &mut [u8], fd: u32, prestat: u32) -> Result<()> {
     if !ctx.fs.is_preopen(fd)? {
         return Err(Errno::BADF);
     }
@@ -176,13 +120,7 @@ pub(super) fn fd_prestat_get(
     store(memory, prestat, &[0, 0, 0, 0, 1, 0, 0, 0])
 }
 
-pub(super) fn fd_prestat_dir_name(
-    ctx: &mut WasiCtx,
-    memory: &mut [u8],
-    fd: u32,
-    path: u32,
-    len: u32,
-) -> Result<()> {
+pub(super) fn fd_prestat_dir_name(ctx: &mut WasiCtx, memory: &mut [u8], fd: u32, path: u32, len: u32) -> Result<()> {
     if !ctx.fs.is_preopen(fd)? {
         return Err(Errno::BADF);
     }
@@ -205,9 +143,7 @@ pub(super) fn fd_seek(
     position: u32,
 ) -> Result<()> {
     bytes_mut(memory, position, 8)?;
-    let found = ctx
-        .fs
-        .seek(fd, offset, u8::try_from(whence).map_err(|_| Errno::INVAL)?)?;
+    let found = ctx.fs.seek(fd, offset, u8::try_from(whence).map_err(|_| Errno::INVAL)?)?;
     store_u64(memory, position, found)
 }
 
@@ -216,14 +152,7 @@ pub(super) fn fd_tell(ctx: &mut WasiCtx, memory: &mut [u8], fd: u32, position: u
     store_u64(memory, position, found)
 }
 
-pub(super) fn fd_read(
-    ctx: &mut WasiCtx,
-    memory: &mut [u8],
-    fd: u32,
-    buffers: u32,
-    count: u32,
-    len: u32,
-) -> Result<()> {
+pub(super) fn fd_read(ctx: &mut WasiCtx, memory: &mut [u8], fd: u32, buffers: u32, count: u32, len: u32) -> Result<()> {
     let stdio = ctx.fs.stdio(fd)?;
     transfer(memory, buffers, count, len, |memory, address, len| {
         let target = bytes_mut(memory, address, len)?;
@@ -246,9 +175,7 @@ pub(super) fn fd_pread(
 ) -> Result<()> {
     let mut at = checked_offset(offset)?;
     transfer(memory, buffers, count, len, |memory, address, len| {
-        let done = ctx
-            .fs
-            .read(fd, Some(at), bytes_mut(memory, address, len)?)?;
+        let done = ctx.fs.read(fd, Some(at), bytes_mut(memory, address, len)?)?;
         at = at.saturating_add(done as u64);
         Ok(done)
     })
@@ -299,11 +226,7 @@ pub(super) fn fd_pwrite(
 }
 
 fn checked_offset(offset: u64) -> Result<u64> {
-    if offset <= i64::MAX as u64 {
-        Ok(offset)
-    } else {
-        Err(Errno::INVAL)
-    }
+    if offset <= i64::MAX as u64 { Ok(offset) } else { Err(Errno::INVAL) }
 }
 
 /// Goes through buffers until one is not filled, and stores the number of bytes done. An error after the first bytes is
@@ -349,22 +272,14 @@ fn read_stdin(stdin: &Stdin, target: &mut [u8]) -> Result<usize> {
         let result = match stdin {
             Stdin::Closed => Ok(0),
             Stdin::Inherit => std::io::stdin().read(target),
-            Stdin::Reader(reader) => reader
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .read(target),
+            Stdin::Reader(reader) => reader.lock().unwrap_or_else(PoisonError::into_inner).read(target),
         };
-        if !result
-            .as_ref()
-            .is_err_and(|error| error.kind() == ErrorKind::Interrupted)
-        {
+        if !result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Interrupted) {
             break result;
         }
     };
     // A reader of someone else's may count wrong.
-    result
-        .map(|len| len.min(target.len()))
-        .map_err(|_| Errno::IO)
+    result.map(|len| len.min(target.len())).map_err(|_| Errno::IO)
 }
 
 /// Entries from the one numbered `cookie` on. The last one may be cut off, which tells the guest that there are more.
@@ -381,9 +296,7 @@ pub(super) fn fd_readdir(
     bytes(memory, used, 4)?;
     let target = bytes_mut(memory, buffer, len)?;
     let mut at = 0;
-    let start = usize::try_from(cookie)
-        .unwrap_or(usize::MAX)
-        .min(entries.len());
+    let start = usize::try_from(cookie).unwrap_or(usize::MAX).min(entries.len());
     for (index, entry) in (start + 1..).zip(&entries[start..]) {
         let mut header = [0; abi::DIRENT_BYTES];
         header[..8].copy_from_slice(&(index as u64).to_le_bytes());

@@ -16,54 +16,28 @@ pub(super) fn args_get(_: &mut WasiCtx, _: &mut [u8], _argv: u32, _buffer: u32) 
     Ok(())
 }
 
-pub(super) fn args_sizes_get(
-    _: &mut WasiCtx,
-    memory: &mut [u8],
-    count: u32,
-    len: u32,
-) -> Result<()> {
+pub(super) fn args_sizes_get(_: &mut WasiCtx, memory: &mut [u8], count: u32, len: u32) -> Result<()> {
     store_u32(memory, count, 0)?;
     store_u32(memory, len, 0)
 }
 
 /// Likewise variables.
-pub(super) fn environ_get(
-    _: &mut WasiCtx,
-    _: &mut [u8],
-    _environ: u32,
-    _buffer: u32,
-) -> Result<()> {
+pub(super) fn environ_get(_: &mut WasiCtx, _: &mut [u8], _environ: u32, _buffer: u32) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn environ_sizes_get(
-    ctx: &mut WasiCtx,
-    memory: &mut [u8],
-    count: u32,
-    len: u32,
-) -> Result<()> {
+pub(super) fn environ_sizes_get(ctx: &mut WasiCtx, memory: &mut [u8], count: u32, len: u32) -> Result<()> {
     args_sizes_get(ctx, memory, count, len)
 }
 
-pub(super) fn clock_res_get(
-    _: &mut WasiCtx,
-    memory: &mut [u8],
-    id: u32,
-    resolution: u32,
-) -> Result<()> {
+pub(super) fn clock_res_get(_: &mut WasiCtx, memory: &mut [u8], id: u32, resolution: u32) -> Result<()> {
     if id > abi::CLOCK_THREAD {
         return Err(Errno::INVAL);
     }
     store_u64(memory, resolution, 1)
 }
 
-pub(super) fn clock_time_get(
-    ctx: &mut WasiCtx,
-    memory: &mut [u8],
-    id: u32,
-    _precision: u64,
-    time: u32,
-) -> Result<()> {
+pub(super) fn clock_time_get(ctx: &mut WasiCtx, memory: &mut [u8], id: u32, _precision: u64, time: u32) -> Result<()> {
     let now = ctx.clock.now(id)?;
     store_u64(memory, time, now)
 }
@@ -72,12 +46,7 @@ pub(super) fn proc_raise(_: &mut WasiCtx, _: &mut [u8], _signal: u32) -> Result<
     Err(Errno::NOTSUP)
 }
 
-pub(super) fn random_get(
-    ctx: &mut WasiCtx,
-    memory: &mut [u8],
-    buffer: u32,
-    len: u32,
-) -> Result<()> {
+pub(super) fn random_get(ctx: &mut WasiCtx, memory: &mut [u8], buffer: u32, len: u32) -> Result<()> {
     if len > MAX_RANDOM_BYTES {
         return Err(Errno::INVAL);
     }
@@ -88,16 +57,11 @@ pub(super) fn sched_yield(_: &mut WasiCtx, _: &mut [u8]) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn sock_accept(
-    ctx: &mut WasiCtx,
-    _: &mut [u8],
-    fd: u32,
-    _flags: u32,
-    _accepted: u32,
-) -> Result<()> {
+pub(super) fn sock_accept(ctx: &mut WasiCtx, _: &mut [u8], fd: u32, _flags: u32, _accepted: u32) -> Result<()> {
     no_socket(ctx, fd)
 }
 
+#[expect(clippy::too_many_arguments, reason = "WASI's")]
 pub(super) fn sock_recv(
     ctx: &mut WasiCtx,
     _: &mut [u8],
@@ -160,71 +124,34 @@ pub(super) fn poll_oneoff(
         match kind {
             abi::EVENT_CLOCK => {
                 let timeout = u64::from_le_bytes(load(&subscription, 24)?);
-                let absolute =
-                    u16::from_le_bytes(load(&subscription, 40)?) & abi::CLOCK_ABSOLUTE != 0;
+                let absolute = u16::from_le_bytes(load(&subscription, 40)?) & abi::CLOCK_ABSOLUTE != 0;
                 let timeout = match id {
-                    abi::CLOCK_REALTIME if absolute => {
-                        timeout.saturating_sub(ctx.clock.file_time())
-                    }
-                    abi::CLOCK_MONOTONIC if absolute => {
-                        timeout.saturating_sub(ctx.clock.monotonic())
-                    }
+                    abi::CLOCK_REALTIME if absolute => timeout.saturating_sub(ctx.clock.file_time()),
+                    abi::CLOCK_MONOTONIC if absolute => timeout.saturating_sub(ctx.clock.monotonic()),
                     abi::CLOCK_REALTIME | abi::CLOCK_MONOTONIC => timeout,
                     _ => {
-                        ready.push(Event {
-                            user_data,
-                            kind,
-                            error: Errno::NOTSUP.0,
-                        });
+                        ready.push(Event { user_data, kind, error: Errno::NOTSUP.0 });
                         continue;
                     }
                 };
-                timers.push((
-                    timeout,
-                    Event {
-                        user_data,
-                        kind,
-                        error: 0,
-                    },
-                ));
+                timers.push((timeout, Event { user_data, kind, error: 0 }));
             }
             abi::EVENT_READ | abi::EVENT_WRITE => {
                 let error = ctx.fs.stdio(id).err().map_or(0, |Errno(number)| number);
-                ready.push(Event {
-                    user_data,
-                    kind,
-                    error,
-                });
+                ready.push(Event { user_data, kind, error });
             }
             _ => return Err(Errno::INVAL.into()),
         }
     }
-    let wait = if ready.is_empty() {
-        timers
-            .iter()
-            .map(|(timeout, _)| *timeout)
-            .min()
-            .unwrap_or(0)
-    } else {
-        0
-    };
+    let wait = if ready.is_empty() { timers.iter().map(|(timeout, _)| *timeout).min().unwrap_or(0) } else { 0 };
     let duration = Duration::from_nanos(wait);
     let virtual_time = ctx.clock.advance(duration);
-    match ctx.pause.pause(if virtual_time {
-        Duration::ZERO
-    } else {
-        duration
-    }) {
+    match ctx.pause.pause(if virtual_time { Duration::ZERO } else { duration }) {
         Paused::Elapsed => {}
         Paused::Interrupted => return Err(Errno::INTR.into()),
         Paused::Stopped => return Err(Failure::Stopped),
     }
-    ready.extend(
-        timers
-            .into_iter()
-            .filter(|(timeout, _)| *timeout <= wait)
-            .map(|(_, event)| event),
-    );
+    ready.extend(timers.into_iter().filter(|(timeout, _)| *timeout <= wait).map(|(_, event)| event));
     for (index, event) in (0..).zip(&ready) {
         let mut bytes = [0; abi::EVENT_BYTES as usize];
         bytes[..8].copy_from_slice(&event.user_data.to_le_bytes());

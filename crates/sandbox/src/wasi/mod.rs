@@ -85,7 +85,6 @@ pub(crate) struct WasiCtx {
 #[derive(Debug)]
 enum Failure {
     Errno(Errno),
-    Exit(i32),
     Stopped,
 }
 
@@ -97,33 +96,17 @@ impl From<Errno> for Failure {
 
 impl WasiCtx {
     pub(crate) fn new(fs: FileSystem, options: Options) -> Self {
-        let Options {
-            seed,
-            stdin,
-            output,
-            pause,
-        } = options;
+        let Options { seed, stdin, output, pause } = options;
         let (clock, random) = match seed {
             Some(seed) => (Clock::Deterministic(0), Random::seeded(seed)),
             None => (Clock::real(), Random::System),
         };
-        WasiCtx {
-            fs,
-            clock,
-            random,
-            stdin,
-            output,
-            pause,
-            memory: None,
-        }
+        WasiCtx { fs, clock, random, stdin, output, pause, memory: None }
     }
 
     /// The time to go on from.
     pub(crate) fn time(&self) -> Time {
-        let mut time = Time {
-            monotonic: 0,
-            random: self.random.position(),
-        };
+        let mut time = Time { monotonic: 0, random: self.random.position() };
         self.clock.save(&mut time);
         time
     }
@@ -170,7 +153,6 @@ fn run<T: 'static>(
     match function(get(state), bytes) {
         Ok(()) => Ok(0),
         Err(Failure::Errno(Errno(number))) => Ok(number.into()),
-        Err(Failure::Exit(status)) => Err(ProcExit(status).into()),
         Err(Failure::Stopped) => Err(Stopped.into()),
     }
 }
@@ -187,7 +169,7 @@ pub(crate) fn add_to_linker<T: 'static>(
                 stringify!($function),
                 move |mut caller: Caller<'_, T>, $($argument: $type),*| -> wasmtime::Result<u32> {
                     run(&mut caller, get, |ctx, memory| {
-                        Ok($module::$function(ctx, memory, $($argument),*)?)
+                        $module::$function(ctx, memory, $($argument),*).map_err(Failure::from)
                     })
                 },
             )?;
@@ -240,10 +222,8 @@ pub(crate) fn add_to_linker<T: 'static>(
         paths::path_symlink(target: u32, target_len: u32, fd: u32, path: u32, len: u32);
         paths::path_unlink_file(fd: u32, path: u32, len: u32);
     }
-    linker.func_wrap(
-        abi::MODULE,
-        "proc_exit",
-        |_: Caller<'_, T>, status: i32| -> wasmtime::Result<()> { Err(ProcExit(status).into()) },
-    )?;
+    linker.func_wrap(abi::MODULE, "proc_exit", |_: Caller<'_, T>, status: i32| -> wasmtime::Result<()> {
+        Err(ProcExit(status).into())
+    })?;
     Ok(())
 }

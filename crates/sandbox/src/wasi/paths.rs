@@ -7,37 +7,17 @@ use super::{
 };
 use crate::fs::{Errno, OpenHow, Result};
 
-pub(super) fn path_create_directory(
-    ctx: &mut WasiCtx,
-    memory: &mut [u8],
-    fd: u32,
-    path: u32,
-    len: u32,
-) -> Result<()> {
+pub(super) fn path_create_directory(ctx: &mut WasiCtx, memory: &mut [u8], fd: u32, path: u32, len: u32) -> Result<()> {
     let base = ctx.fs.directory_path(fd)?;
-    ctx.changing()
-        .create_directory(&base, text(memory, path, len)?)
+    ctx.changing().create_directory(&base, text(memory, path, len)?)
 }
 
-pub(super) fn path_remove_directory(
-    ctx: &mut WasiCtx,
-    memory: &mut [u8],
-    fd: u32,
-    path: u32,
-    len: u32,
-) -> Result<()> {
+pub(super) fn path_remove_directory(ctx: &mut WasiCtx, memory: &mut [u8], fd: u32, path: u32, len: u32) -> Result<()> {
     let base = ctx.fs.directory_path(fd)?;
-    ctx.changing()
-        .remove_directory(&base, text(memory, path, len)?)
+    ctx.changing().remove_directory(&base, text(memory, path, len)?)
 }
 
-pub(super) fn path_unlink_file(
-    ctx: &mut WasiCtx,
-    memory: &mut [u8],
-    fd: u32,
-    path: u32,
-    len: u32,
-) -> Result<()> {
+pub(super) fn path_unlink_file(ctx: &mut WasiCtx, memory: &mut [u8], fd: u32, path: u32, len: u32) -> Result<()> {
     let base = ctx.fs.directory_path(fd)?;
     ctx.changing().unlink(&base, text(memory, path, len)?)
 }
@@ -52,11 +32,7 @@ pub(super) fn path_filestat_get(
     stat: u32,
 ) -> Result<()> {
     let base = ctx.fs.directory_path(fd)?;
-    let found = ctx.fs.stat(
-        &base,
-        text(memory, path, len)?,
-        flags & abi::LOOKUP_FOLLOW != 0,
-    )?;
+    let found = ctx.fs.stat(&base, text(memory, path, len)?, flags & abi::LOOKUP_FOLLOW != 0)?;
     store(memory, stat, &abi::filestat(&found))
 }
 
@@ -75,8 +51,7 @@ pub(super) fn path_filestat_set_times(
     let times = files::times(ctx, accessed, modified, set)?;
     let base = ctx.fs.directory_path(fd)?;
     let path = text(memory, path, len)?;
-    ctx.changing()
-        .set_times(&base, path, times, flags & abi::LOOKUP_FOLLOW != 0)
+    ctx.changing().set_times(&base, path, times, flags & abi::LOOKUP_FOLLOW != 0)
 }
 
 #[expect(clippy::too_many_arguments, reason = "WASI's")]
@@ -93,11 +68,7 @@ pub(super) fn path_link(
 ) -> Result<()> {
     let (old, new) = (ctx.fs.directory_path(fd)?, ctx.fs.directory_path(new_fd)?);
     let (path, new_path) = (text(memory, path, len)?, text(memory, new_path, new_len)?);
-    ctx.changing().link(
-        (&old, path),
-        flags & abi::LOOKUP_FOLLOW != 0,
-        (&new, new_path),
-    )
+    ctx.changing().link((&old, path), flags & abi::LOOKUP_FOLLOW != 0, (&new, new_path))
 }
 
 #[expect(clippy::too_many_arguments, reason = "WASI's")]
@@ -125,9 +96,7 @@ pub(super) fn path_open(
         directory: open & abi::OPEN_DIRECTORY != 0,
     };
     let path = text(memory, path, len)?;
-    let new = ctx
-        .changing()
-        .open(fd, path, how, flags & abi::LOOKUP_FOLLOW != 0)?;
+    let new = ctx.changing().open(fd, path, how, flags & abi::LOOKUP_FOLLOW != 0)?;
     store_u32(memory, opened, new)
 }
 
