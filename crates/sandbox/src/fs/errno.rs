@@ -28,7 +28,6 @@ impl Errno {
     pub(crate) const NOTEMPTY: Self = Errno(55);
     pub(crate) const NOTSOCK: Self = Errno(57);
     pub(crate) const NOTSUP: Self = Errno(58);
-    pub(crate) const OVERFLOW: Self = Errno(61);
     pub(crate) const PERM: Self = Errno(63);
     pub(crate) const SPIPE: Self = Errno(70);
     pub(crate) const XDEV: Self = Errno(75);

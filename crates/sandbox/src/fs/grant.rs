@@ -24,8 +24,7 @@ use super::{
 
 /// What a guest may do with a granted path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Access {
+pub(crate) enum Access {
     /// Read.
     Read,
     /// Read and change; the host's files change at once.
@@ -38,13 +37,13 @@ pub enum Access {
 
 /// One host file or folder at a guest path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Grant {
+pub(crate) struct Grant {
     /// On the host. A symlink is followed once, when the grant is made.
-    pub host: PathBuf,
+    pub(crate) host: PathBuf,
     /// Absolute path the guest sees.
-    pub guest: String,
+    pub(crate) guest: String,
     /// What the guest may do there.
-    pub access: Access,
+    pub(crate) access: Access,
 }
 
 /// Why something cannot be granted.

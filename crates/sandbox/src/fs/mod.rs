@@ -24,13 +24,13 @@ use std::{
 };
 
 pub(crate) use errno::{Errno, Result};
+pub use grant::GrantError;
 pub(crate) use grant::wall_clock;
-pub use grant::{Access, Grant, GrantError};
+pub(crate) use grant::{Access, Grant};
 pub(crate) use library::Library;
 pub use saved::FilesError;
 pub(crate) use saved::FilesSnapshot;
 pub(crate) use stat::{EPOCH, FileType, OpenHow, Stat, Times};
-pub(crate) use sync::SyncError;
 pub(crate) use table::Stdio;
 
 use grant::Host;

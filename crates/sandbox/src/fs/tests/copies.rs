@@ -1,6 +1,6 @@
 //! Copies that are written back, and the report of changes.
 
-use super::*;
+use super::{super::sync::SyncError, *};
 
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
