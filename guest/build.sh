@@ -7,6 +7,9 @@
 set -euo pipefail
 
 from=all
+# guest/build.sh --sources only fetches and patches the sources and prints where they are.
+only_sources=
+if [ "${1:-}" = --sources ]; then only_sources=1; shift; fi
 if [ "${1:-}" = --from ]; then from=$2; shift 2; fi
 guest=$(cd "$(dirname "$0")" && pwd)
 project=$(dirname "$guest")
@@ -164,12 +167,12 @@ compile() {
 link() {
   cd "$KB_WORK"
   local file
-  for file in main host; do
+  for file in main host immortal; do
     "$guest/cc.sh" -c $cflags -std=c11 -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers -fvisibility=hidden \
       -D_WASI_EMULATED_SIGNAL -I"$src/Include" -I"$src/Include/internal" -I"$obj" "$guest/$file.c" -o "ext/$file.obj"
   done
   # 16 MiB hold CPython's own limit of 5000 C calls at the size of the largest of their frames.
-  "$guest/cc.sh" $cflags -mexec-model=reactor ext/main.obj ext/host.obj ext/*.o obj/libpython3.13.a \
+  "$guest/cc.sh" $cflags -mexec-model=reactor ext/main.obj ext/host.obj ext/immortal.obj ext/*.o obj/libpython3.13.a \
     obj/Modules/_decimal/libmpdec/libmpdec.a obj/Modules/_hacl/libHacl_Hash_SHA2.a obj/Modules/expat/libexpat.a \
     -lwasi-emulated-signal -lwasi-emulated-getpid -lwasi-emulated-process-clocks -lm \
     -z stack-size=16777216 -Wl,--export=__stack_pointer -s -o "$out/python.wasm"
@@ -184,16 +187,7 @@ library() {
   builder pack "$out/root" "$out/library.pack"
 }
 
-preinit() {
-  # A folder in memory lists its files in the order they were made, whatever the machine's file system does.
-  local memory
-  memory=$(mktemp -d -p /dev/shm keelback-guest.XXXXXX)
-  (cd "$out/root" && find . -print0 | sort -z | tar --null --no-recursion -T - -cf -) | tar -C "$memory" -xf -
-  local status=0
-  builder preinit "$out/python.wasm" "$memory" "$out/image.wasm" || status=$?
-  rm -rf "$memory"
-  return $status
-}
+preinit() { builder preinit "$out/python.wasm" "$out/library.pack" "$out/image.wasm"; }
 
 pack() {
   local artefact=$guest/artefact
@@ -210,13 +204,17 @@ pack() {
     echo "ziglang $ziglang_version (PyPI, sha256 $ziglang_sha256)"
     echo "tzdata $tzdata_version (PyPI, sha256 $tzdata_sha256)"
     sed -n 's/^\([a-z0-9-]*-sys\) = "=\(.*\)"$/\1 \2 (crates.io)/p' "$guest/crates/Cargo.toml"
-    sed -n 's/^\(wasmtime[a-z-]*\) = .*version = "=\([0-9.]*\)".*$/\1 \2 (crates.io, pre-initialisation)/p' "$guest/builder/Cargo.toml"
+    sed -n '/^name = "\(wasmtime\|wasmtime-wizer\)"$/{N;s/name = "\(.*\)"\nversion = "\(.*\)"/\1 \2 (crates.io, pre-initialisation)/p}' "$guest/builder/Cargo.lock"
   } > "$artefact/VERSIONS"
   "$guest/inputs.sh" > "$artefact/INPUTS.sha256"
 }
 
 stage tools
 stage fetch
+if [ -n "$only_sources" ]; then
+  echo "$src"
+  exit
+fi
 stage configure
 stage compile
 stage link

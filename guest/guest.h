@@ -9,3 +9,6 @@ void host_flush_streams(void);
 
 void *kb_alloc(int length);
 int kb_request(char *buffer, int length);
+
+/* Ends reference counting for every object there is: the last step of pre-initialisation. */
+void make_objects_immortal(void);

@@ -139,6 +139,7 @@ EXPORT("wizer-initialize") void initialize(void) {
   Py_DECREF(done);
   Py_DECREF(warm);
   Py_CLEAR(response);
+  make_objects_immortal();
 }
 
 EXPORT("kb_alloc") void *kb_alloc(int length) { return malloc(length > 0 ? length : 1); }

@@ -462,7 +462,7 @@ def exit_outcome(error):
 def exception_info(error, only=False):
     """What is known of an exception, as plain data. With *only* the text is without a traceback (invalid cells)."""
     clean_traceback(error)
-    if not only:
+    if not only and not isinstance(error, MemoryError):  # its frames hold what used the memory up
         sys.last_exc = error
         sys.last_type, sys.last_value, sys.last_traceback = type(error), error, error.__traceback__
     hook = sys.excepthook

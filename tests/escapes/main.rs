@@ -17,13 +17,7 @@ fn engine() -> &'static Engine {
 }
 
 fn session(permissions: Permissions, limits: Limits) -> Session {
-    engine()
-        .session(
-            SessionOptions::default()
-                .permissions(permissions)
-                .limits(limits),
-        )
-        .unwrap()
+    engine().session(SessionOptions::default().permissions(permissions).limits(limits)).unwrap()
 }
 
 /// What a cell ends in: `= repr`, `done`, the name of an exception's type, `stopped`, `exit`.
@@ -41,14 +35,6 @@ fn outcome(session: &mut Session, cell: &str) -> String {
 /// A cell is refused without a grant, and allowed with one.
 #[track_caller]
 fn pair(cell: &str, refused: &str, grant: Permissions, allowed: &str) {
-    assert_eq!(
-        outcome(&mut session(Permissions::none(), Limits::default()), cell),
-        refused,
-        "without a grant: {cell}"
-    );
-    assert_eq!(
-        outcome(&mut session(grant, Limits::default()), cell),
-        allowed,
-        "with a grant: {cell}"
-    );
+    assert_eq!(outcome(&mut session(Permissions::none(), Limits::default()), cell), refused, "without a grant: {cell}");
+    assert_eq!(outcome(&mut session(grant, Limits::default()), cell), allowed, "with a grant: {cell}");
 }

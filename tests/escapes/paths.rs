@@ -25,12 +25,7 @@ fn write(folder: &tempfile::TempDir) -> Permissions {
 #[test]
 fn host_files_need_a_grant() {
     let folder = folder();
-    pair(
-        "open('/data/file').read()",
-        "FileNotFoundError",
-        read(&folder),
-        "= 'granted'",
-    );
+    pair("open('/data/file').read()", "FileNotFoundError", read(&folder), "= 'granted'");
     pair(
         "open('/etc/hosts').read() != ''",
         "FileNotFoundError",
@@ -58,20 +53,10 @@ fn no_host_path_is_there_without_one() {
         "/tmp/../etc/passwd",
         "/work/../proc/1/maps",
     ] {
-        assert_eq!(
-            outcome(&mut session, &format!("open({path:?})")),
-            "FileNotFoundError",
-            "{path}"
-        );
+        assert_eq!(outcome(&mut session, &format!("open({path:?})")), "FileNotFoundError", "{path}");
     }
-    assert_eq!(
-        outcome(&mut session, "import os\nsorted(os.listdir('/'))"),
-        "= ['tmp', 'usr', 'work']"
-    );
-    assert_eq!(
-        outcome(&mut session, "os.listdir('/usr'), os.listdir('/usr/lib')"),
-        "= (['lib'], ['python3.13'])"
-    );
+    assert_eq!(outcome(&mut session, "import os\nsorted(os.listdir('/'))"), "= ['tmp', 'usr', 'work']");
+    assert_eq!(outcome(&mut session, "os.listdir('/usr'), os.listdir('/usr/lib')"), "= (['lib'], ['python3.13'])");
 }
 
 #[test]
@@ -85,42 +70,24 @@ fn the_library_cannot_be_changed() {
         "import os\nos.rename('/usr/lib/python3.13/os.py', '/work/os.py')",
     ] {
         let end = outcome(&mut session, cell);
-        assert!(
-            end == "PermissionError" || end == "OSError",
-            "{cell}: {end}"
-        );
+        assert!(end == "PermissionError" || end == "OSError", "{cell}: {end}");
     }
-    assert_eq!(
-        outcome(
-            &mut session,
-            "open('/work/x', 'w').write('scratch is writable')"
-        ),
-        "= 19"
-    );
+    assert_eq!(outcome(&mut session, "open('/work/x', 'w').write('scratch is writable')"), "= 19");
 }
 
 #[test]
 fn dots_lead_around_inside_only() {
     let folder = folder();
-    for path in [
-        "/data/../secret",
-        "/data/inside/../../secret",
-        "/data/./.././secret",
-        "/data/../../../../../../etc/passwd",
-    ] {
+    for path in
+        ["/data/../secret", "/data/inside/../../secret", "/data/./.././secret", "/data/../../../../../../etc/passwd"]
+    {
         assert_eq!(
-            outcome(
-                &mut session(write(&folder), Limits::default()),
-                &format!("open({path:?})")
-            ),
+            outcome(&mut session(write(&folder), Limits::default()), &format!("open({path:?})")),
             "FileNotFoundError"
         );
     }
     let mut session = session(read(&folder), Limits::default());
-    assert_eq!(
-        outcome(&mut session, "open('/data/../data/file').read()"),
-        "= 'granted'"
-    );
+    assert_eq!(outcome(&mut session, "open('/data/../data/file').read()"), "= 'granted'");
 }
 
 #[test]
@@ -136,37 +103,21 @@ fn a_symlink_of_the_host_does_not_lead_out() {
         symlink(target, folder.path().join("inside").join(name)).unwrap();
     }
     let mut session = session(write(&folder), Limits::default());
-    for path in [
-        "/data/absolute",
-        "/data/relative",
-        "/data/up/secret",
-        "/data/etc/passwd",
-    ] {
+    for path in ["/data/absolute", "/data/relative", "/data/up/secret", "/data/etc/passwd"] {
         let end = outcome(&mut session, &format!("open({path:?}).read()"));
         assert!(end.ends_with("Error"), "{path}: {end}");
         let end = outcome(&mut session, &format!("open({path:?}, 'w').write('x')"));
         assert!(end.ends_with("Error"), "{path}: {end}");
     }
-    assert_eq!(
-        outcome(&mut session, "open('/data/good').read()"),
-        "= 'granted'"
-    );
-    assert_eq!(
-        fs::read_to_string(folder.path().join("secret")).unwrap(),
-        "secret"
-    );
+    assert_eq!(outcome(&mut session, "open('/data/good').read()"), "= 'granted'");
+    assert_eq!(fs::read_to_string(folder.path().join("secret")).unwrap(), "secret");
 }
 
 #[test]
 fn a_symlink_planted_by_the_guest_does_not_lead_out() {
     let folder = folder();
     let mut session = session(write(&folder), Limits::default());
-    for target in [
-        "/etc/passwd",
-        "../secret",
-        "../../../../../../etc/passwd",
-        "/data/../../etc/passwd",
-    ] {
+    for target in ["/etc/passwd", "../secret", "../../../../../../etc/passwd", "/data/../../etc/passwd"] {
         let cell = format!(
             "import os\nif os.path.lexists('/data/l'): os.remove('/data/l')\nos.symlink({target:?}, '/data/l')\nopen('/data/l').read()"
         );
@@ -193,10 +144,7 @@ fn hard_links_and_renames_stay_inside() {
         assert!(end.ends_with("Error"), "{cell}: {end}");
     }
     assert_eq!(
-        outcome(
-            &mut session,
-            "import os\nos.rename('/data/file', '/data/other')\nopen('/data/other').read()"
-        ),
+        outcome(&mut session, "import os\nos.rename('/data/file', '/data/other')\nopen('/data/other').read()"),
         "= 'granted'"
     );
 }
@@ -205,15 +153,8 @@ fn hard_links_and_renames_stay_inside() {
 fn special_files_are_not_opened() {
     let folder = folder();
     let fifo = folder.path().join("inside/fifo");
-    assert!(
-        std::process::Command::new("mkfifo")
-            .arg(&fifo)
-            .status()
-            .unwrap()
-            .success()
-    );
-    let _socket =
-        std::os::unix::net::UnixListener::bind(folder.path().join("inside/socket")).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let _socket = std::os::unix::net::UnixListener::bind(folder.path().join("inside/socket")).unwrap();
     let mut session = session(write(&folder), Limits::default());
     for path in ["/data/fifo", "/data/socket"] {
         for mode in ["r", "w"] {
@@ -221,10 +162,7 @@ fn special_files_are_not_opened() {
             assert!(end.ends_with("Error"), "{path}: {end}");
         }
     }
-    assert_eq!(
-        outcome(&mut session, "open('/data/file').read()"),
-        "= 'granted'"
-    );
+    assert_eq!(outcome(&mut session, "open('/data/file').read()"), "= 'granted'");
 }
 
 #[test]
@@ -233,10 +171,7 @@ fn a_granted_file_does_not_show_its_neighbours() {
     let grant = Permissions::none().write(folder.path().join("inside/file"), "/data/file");
     fs::write(folder.path().join("inside/neighbour"), "secret").unwrap();
     let mut session = session(grant, Limits::default());
-    assert_eq!(
-        outcome(&mut session, "import os\nos.listdir('/data')"),
-        "= ['file']"
-    );
+    assert_eq!(outcome(&mut session, "import os\nos.listdir('/data')"), "= ['file']");
     for cell in [
         "open('/data/neighbour')",
         "open('/data/file/../neighbour')",
@@ -246,38 +181,21 @@ fn a_granted_file_does_not_show_its_neighbours() {
         let end = outcome(&mut session, cell);
         assert!(end.ends_with("Error"), "{cell}: {end}");
     }
-    assert_eq!(
-        outcome(&mut session, "open('/data/file').read()"),
-        "= 'granted'"
-    );
+    assert_eq!(outcome(&mut session, "open('/data/file').read()"), "= 'granted'");
 }
 
 #[test]
 fn environment_needs_a_grant() {
-    pair(
-        "import os\nos.environ['TOKEN']",
-        "KeyError",
-        Permissions::none().env("TOKEN", "t"),
-        "= 't'",
-    );
+    pair("import os\nos.environ['TOKEN']", "KeyError", Permissions::none().env("TOKEN", "t"), "= 't'");
     let mut session = session(Permissions::none(), Limits::default());
     assert_eq!(
-        outcome(
-            &mut session,
-            "import os\ndict(os.environ), os.getenv('PATH'), os.getenv('HOME')"
-        ),
+        outcome(&mut session, "import os\ndict(os.environ), os.getenv('PATH'), os.getenv('HOME')"),
         "= ({}, None, None)"
     );
 }
 
 #[test]
 fn standard_input_needs_a_grant() {
-    let stdin =
-        keelback_sandbox::Stdin::Reader(std::sync::Arc::new(std::sync::Mutex::new(&b"line\n"[..])));
-    pair(
-        "input()",
-        "EOFError",
-        Permissions::none().stdin(stdin),
-        "= 'line'",
-    );
+    let stdin = keelback_sandbox::Stdin::Reader(std::sync::Arc::new(std::sync::Mutex::new(&b"line\n"[..])));
+    pair("input()", "EOFError", Permissions::none().stdin(stdin), "= 'line'");
 }

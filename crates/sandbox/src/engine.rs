@@ -62,10 +62,7 @@ const MAX_IDLE: usize = 32;
 impl Inner {
     /// An instance put back to the image, if there is one.
     pub(crate) fn take_idle(&self) -> Option<Guest> {
-        self.idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop()
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 
     /// Keeps an instance for the next session, when it can be put back to the image.
@@ -73,17 +70,9 @@ impl Inner {
     /// A fresh instance costs some 250 page faults, half a millisecond; this one keeps its pages and has the changed
     /// ones overwritten, so that nothing of the old session is left.
     pub(crate) fn keep_idle(&self, mut guest: Guest) {
-        let full = self
-            .idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .len()
-            >= MAX_IDLE;
+        let full = self.idle.lock().unwrap_or_else(PoisonError::into_inner).len() >= MAX_IDLE;
         if !full && guest.reset(self) {
-            self.idle
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(guest);
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(guest);
         }
     }
 }
@@ -113,21 +102,15 @@ impl Engine {
     /// As [`Engine::new`].
     pub fn with_progress(mut progress: impl FnMut(Progress)) -> Result<Self, Error> {
         let install = guest_memory::install_fault_handler();
-        install
-            .map_err(|error| Error::Engine(format!("cannot install a fault handler: {error}")))?;
+        install.map_err(|error| Error::Engine(format!("cannot install a fault handler: {error}")))?;
         let engine = wasmtime::Engine::new(&config()).map_err(Error::engine)?;
         let image = image::load(&engine, &mut progress)?;
         let mut linker = Linker::new(&engine);
-        wasi::add_to_linker(&mut linker, |state: &mut State| &mut state.wasi)
-            .map_err(Error::engine)?;
+        wasi::add_to_linker(&mut linker, |state: &mut State| &mut state.wasi).map_err(Error::engine)?;
         host::add_to_linker(&mut linker).map_err(Error::engine)?;
-        let pre = linker
-            .instantiate_pre(&image.module)
-            .map_err(Error::engine)?;
+        let pre = linker.instantiate_pre(&image.module).map_err(Error::engine)?;
         let export = |name: &str| {
-            let missing = || Error::Image {
-                reason: format!("it has no export `{name}`"),
-            };
+            let missing = || Error::Image { reason: format!("it has no export `{name}`") };
             image.module.get_export_index(name).ok_or_else(missing)
         };
         let exports = Exports {
@@ -139,8 +122,7 @@ impl Engine {
             probes: export("kb_probes")?,
         };
         let library = Library::new(Arc::new(image.library));
-        let watch = Watch::start()
-            .map_err(|error| Error::Engine(format!("cannot start a thread: {error}")))?;
+        let watch = Watch::start().map_err(|error| Error::Engine(format!("cannot start a thread: {error}")))?;
         let inner = Inner {
             engine,
             pre,
@@ -177,10 +159,7 @@ impl Engine {
         for tool in &permissions.tools {
             tool.check()?;
             if tools.insert(tool.name.clone(), tool.clone()).is_some() {
-                return Err(Error::Tool {
-                    name: tool.name.clone(),
-                    reason: "there are two of that name",
-                });
+                return Err(Error::Tool { name: tool.name.clone(), reason: "there are two of that name" });
             }
         }
         Ok(tools)
@@ -191,7 +170,7 @@ impl Engine {
     }
 }
 
-fn config() -> Config {
+pub(crate) fn config() -> Config {
     let mut config = Config::new();
     config.max_wasm_stack(GUEST_STACK_BYTES);
     config.async_stack_size(GUEST_STACK_BYTES + HOST_STACK_BYTES);

@@ -17,11 +17,7 @@ pub enum Error {
     #[error("session is over: {reason}")]
     SessionLost { reason: String },
     #[error("cannot {action} `{}`", path.display())]
-    Cache {
-        action: &'static str,
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    Cache { action: &'static str, path: PathBuf, source: std::io::Error },
     #[error("cannot find a folder for compiled code: set KEELBACK_CACHE, XDG_CACHE_HOME or HOME")]
     NoCacheDirectory,
     #[error("guest image is damaged: {reason}")]
@@ -33,11 +29,7 @@ pub enum Error {
     #[error("tool `{name}` cannot be offered: {reason}")]
     Tool { name: String, reason: &'static str },
     #[error("limit `{name}` is {value}; it must be at least {minimum}")]
-    Limit {
-        name: &'static str,
-        value: u64,
-        minimum: u64,
-    },
+    Limit { name: &'static str, value: u64, minimum: u64 },
     #[error("cannot write files of the session back: {0}")]
     Sync(String),
 }

@@ -45,11 +45,7 @@ impl Drop for Guest {
 
 impl Guest {
     /// An instance as the image has it, or with `image` one in that state.
-    pub(crate) async fn new(
-        engine: &Inner,
-        state: State,
-        image: Option<&MemoryImage>,
-    ) -> Result<Self, Error> {
+    pub(crate) async fn new(engine: &Inner, state: State, image: Option<&MemoryImage>) -> Result<Self, Error> {
         let mut guest = match engine.take_idle() {
             Some(mut guest) => {
                 guest.cell = Arc::clone(&state.host.cell);
@@ -63,13 +59,8 @@ impl Guest {
         if let Some(image) = image {
             guest.restore(image)?;
         }
-        let (base, len) = (
-            guest.memory.data_ptr(&guest.store),
-            guest.memory.data_size(&guest.store),
-        );
-        guest
-            .cell
-            .set_memory(Some(GuestMemory::new(base, len, probes)));
+        let (base, len) = (guest.memory.data_ptr(&guest.store), guest.memory.data_size(&guest.store));
+        guest.cell.set_memory(Some(GuestMemory::new(base, len, probes)));
         Ok(guest)
     }
 
@@ -77,56 +68,24 @@ impl Guest {
         let cell = Arc::clone(&state.host.cell);
         let mut store = Store::new(&engine.engine, state);
         store.limiter(|state| &mut state.limiter);
-        let instance = engine
-            .pre
-            .instantiate_async(&mut store)
-            .await
-            .map_err(Error::engine)?;
+        let instance = engine.pre.instantiate_async(&mut store).await.map_err(Error::engine)?;
         let exports = &engine.exports;
         let func = |store: &mut Store<State>, export| {
-            let func = instance
-                .get_module_export(store, export)
-                .and_then(wasmtime::Extern::into_func);
-            func.ok_or_else(|| Error::Image {
-                reason: "an export is not a function".into(),
-            })
+            let func = instance.get_module_export(store, export).and_then(wasmtime::Extern::into_func);
+            func.ok_or_else(|| Error::Image { reason: "an export is not a function".into() })
         };
-        let alloc = func(&mut store, &exports.alloc)?
-            .typed(&store)
-            .map_err(Error::engine)?;
-        let request = func(&mut store, &exports.request)?
-            .typed(&store)
-            .map_err(Error::engine)?;
-        let result = func(&mut store, &exports.result)?
-            .typed(&store)
-            .map_err(Error::engine)?;
-        let probes = func(&mut store, &exports.probes)?
-            .typed(&store)
-            .map_err(Error::engine)?;
-        let missing = |what: &str| Error::Image {
-            reason: format!("it has no {what}"),
-        };
-        let memory = instance
-            .get_module_export(&mut store, &exports.memory)
-            .and_then(wasmtime::Extern::into_memory);
+        let alloc = func(&mut store, &exports.alloc)?.typed(&store).map_err(Error::engine)?;
+        let request = func(&mut store, &exports.request)?.typed(&store).map_err(Error::engine)?;
+        let result = func(&mut store, &exports.result)?.typed(&store).map_err(Error::engine)?;
+        let probes = func(&mut store, &exports.probes)?.typed(&store).map_err(Error::engine)?;
+        let missing = |what: &str| Error::Image { reason: format!("it has no {what}") };
+        let memory = instance.get_module_export(&mut store, &exports.memory).and_then(wasmtime::Extern::into_memory);
         let memory = memory.ok_or_else(|| missing("memory"))?;
         let global = instance.get_module_export(&mut store, &exports.stack_pointer);
-        let stack_pointer = global
-            .and_then(wasmtime::Extern::into_global)
-            .ok_or_else(|| missing("stack pointer"))?;
+        let stack_pointer = global.and_then(wasmtime::Extern::into_global).ok_or_else(|| missing("stack pointer"))?;
         let first_stack_pointer = stack_pointer.get(&mut store).i32().unwrap_or_default();
         store.data_mut().host.memory = Some(memory);
-        Ok(Guest {
-            store,
-            memory,
-            stack_pointer,
-            first_stack_pointer,
-            alloc,
-            request,
-            result,
-            probes,
-            cell,
-        })
+        Ok(Guest { store, memory, stack_pointer, first_stack_pointer, alloc, request, result, probes, cell })
     }
 
     /// Puts the instance back to the image. False when that cannot be: its memory has grown, which it cannot undo.
@@ -159,16 +118,10 @@ impl Guest {
         if let Some(probes) = engine.probes.get() {
             return Ok(*probes);
         }
-        let address = self
-            .probes
-            .call_async(&mut self.store, ())
-            .await
-            .map_err(Error::engine)?;
+        let address = self.probes.call_async(&mut self.store, ()).await.map_err(Error::engine)?;
         let probes = self.read_probes(address as u32 as usize);
         if !probes.fit(self.memory.data_size(&self.store)) {
-            return Err(Error::Image {
-                reason: "its signal flags lie outside its memory".into(),
-            });
+            return Err(Error::Image { reason: "its signal flags lie outside its memory".into() });
         }
         Ok(*engine.probes.get_or_init(|| probes))
     }
@@ -177,18 +130,10 @@ impl Guest {
         let data = self.memory.data(&self.store);
         let word = |index: usize| {
             let start = address + index * 4;
-            let bytes = data
-                .get(start..start + 4)
-                .and_then(|bytes| bytes.try_into().ok());
+            let bytes = data.get(start..start + 4).and_then(|bytes| bytes.try_into().ok());
             bytes.map_or(u32::MAX, u32::from_le_bytes)
         };
-        Probes {
-            eval_breaker: word(0),
-            pending_bit: word(1),
-            is_tripped: word(2),
-            tripped: word(3),
-            stride: word(4),
-        }
+        Probes { eval_breaker: word(0), pending_bit: word(1), is_tripped: word(2), tripped: word(3), stride: word(4) }
     }
 
     /// Makes one request and waits for its response.
@@ -199,37 +144,18 @@ impl Guest {
 
     async fn exchange(&mut self, request: &[u8]) -> Result<Value, Failure> {
         let outside = || Failure::Protocol("guest named bytes outside its memory".into());
-        let len = i32::try_from(request.len())
-            .map_err(|_| Failure::Protocol("request is larger than 2 GiB".into()))?;
-        let ptr = self
-            .alloc
-            .call_async(&mut self.store, len)
-            .await
-            .map_err(Failure::Trap)?;
+        let len = i32::try_from(request.len()).map_err(|_| Failure::Protocol("request is larger than 2 GiB".into()))?;
+        let ptr = self.alloc.call_async(&mut self.store, len).await.map_err(Failure::Trap)?;
         if ptr == 0 {
             let text = format!("guest has no memory left for a request of {len} bytes");
             return Err(Failure::Protocol(text));
         }
-        self.memory
-            .write(&mut self.store, ptr as u32 as usize, request)
-            .map_err(|_| outside())?;
-        let len = self
-            .request
-            .call_async(&mut self.store, (ptr, len))
-            .await
-            .map_err(Failure::Trap)?;
-        let len =
-            usize::try_from(len).map_err(|_| Failure::Protocol("guest could not answer".into()))?;
-        let start = self
-            .result
-            .call_async(&mut self.store, ())
-            .await
-            .map_err(Failure::Trap)? as u32 as usize;
+        self.memory.write(&mut self.store, ptr as u32 as usize, request).map_err(|_| outside())?;
+        let len = self.request.call_async(&mut self.store, (ptr, len)).await.map_err(Failure::Trap)?;
+        let len = usize::try_from(len).map_err(|_| Failure::Protocol("guest could not answer".into()))?;
+        let start = self.result.call_async(&mut self.store, ()).await.map_err(Failure::Trap)? as u32 as usize;
         let data = self.memory.data(&self.store);
-        let bytes = start
-            .checked_add(len)
-            .and_then(|end| data.get(start..end))
-            .ok_or_else(outside)?;
+        let bytes = start.checked_add(len).and_then(|end| data.get(start..end)).ok_or_else(outside)?;
         marshal::decode(bytes).map_err(|error| Failure::Protocol(error.to_string()))
     }
 
@@ -240,23 +166,12 @@ impl Guest {
 
     /// A copy of all the guest's state outside the host.
     pub(crate) fn capture(&mut self, engine: &Inner) -> MemoryImage {
-        let stack_pointer = self
-            .stack_pointer
-            .get(&mut self.store)
-            .i32()
-            .unwrap_or_default();
+        let stack_pointer = self.stack_pointer.get(&mut self.store).i32().unwrap_or_default();
         let data = self.memory.data(&self.store);
         let pages = pages::dirty(data, engine.pristine.as_ref());
         let mut bytes = Vec::with_capacity(pages.len() * pages::PAGE);
-        pages
-            .iter()
-            .for_each(|index| bytes.extend_from_slice(pages::page(data, *index as usize)));
-        MemoryImage {
-            len: data.len() as u64,
-            stack_pointer,
-            pages,
-            bytes,
-        }
+        pages.iter().for_each(|index| bytes.extend_from_slice(pages::page(data, *index as usize)));
+        MemoryImage { len: data.len() as u64, stack_pointer, pages, bytes }
     }
 
     /// Puts a fresh instance into the state of `image`.
@@ -267,26 +182,16 @@ impl Guest {
             let grown = self.memory.grow(&mut self.store, delta);
             grown.map_err(|_| Error::Limit {
                 name: "memory_bytes",
-                value: self.store.data().limiter.max_bytes,
+                value: self.store.data().limiter.max_bytes(),
                 minimum: image.len,
             })?;
         }
-        self.stack_pointer
-            .set(&mut self.store, Val::I32(image.stack_pointer))
-            .map_err(Error::engine)?;
+        self.stack_pointer.set(&mut self.store, Val::I32(image.stack_pointer)).map_err(Error::engine)?;
         let data = self.memory.data_mut(&mut self.store);
-        for (index, page) in image
-            .pages
-            .iter()
-            .zip(image.bytes.chunks_exact(pages::PAGE))
-        {
+        for (index, page) in image.pages.iter().zip(image.bytes.chunks_exact(pages::PAGE)) {
             let start = *index as usize * pages::PAGE;
             let target = data.get_mut(start..start + pages::PAGE);
-            target
-                .ok_or_else(|| Error::Image {
-                    reason: "a page lies outside memory".into(),
-                })?
-                .copy_from_slice(page);
+            target.ok_or_else(|| Error::Image { reason: "a page lies outside memory".into() })?.copy_from_slice(page);
         }
         Ok(())
     }

@@ -6,10 +6,7 @@
 //! handler gives the memory back, and whoever took it tries again a moment later. It is installed before the engine
 //! installs its own, which hands every fault that is not the guest's to it.
 
-#![expect(
-    unsafe_code,
-    reason = "another thread's view of memory that the engine owns, and a signal handler"
-)]
+#![expect(unsafe_code, reason = "another thread's view of memory that the engine owns, and a signal handler")]
 
 use std::{
     io, mem, ptr,
@@ -34,13 +31,9 @@ pub(crate) struct Probes {
 impl Probes {
     /// False when an address lies outside the first `len` bytes or is not that of a u32.
     pub(crate) fn fit(&self, len: usize) -> bool {
-        [
-            self.eval_breaker,
-            self.is_tripped,
-            self.tripped + 64 * self.stride,
-        ]
-        .iter()
-        .all(|address| address % 4 == 0 && (*address as usize) < len.saturating_sub(4))
+        [self.eval_breaker, self.is_tripped, self.tripped + 64 * self.stride]
+            .iter()
+            .all(|address| address % 4 == 0 && (*address as usize) < len.saturating_sub(4))
     }
 }
 
@@ -69,11 +62,7 @@ impl GuestMemory {
     /// `base` is the address of the linear memory, `len` its size now; `probes` must fit it.
     pub(crate) fn new(base: *mut u8, len: usize, probes: Probes) -> Self {
         assert!(probes.fit(len), "checked when the image was loaded");
-        GuestMemory {
-            base: base as usize,
-            len,
-            probes,
-        }
+        GuestMemory { base: base as usize, len, probes }
     }
 
     pub(crate) fn grown(&mut self, len: usize) {
@@ -83,35 +72,25 @@ impl GuestMemory {
     fn word(&self, address: u32) -> &AtomicU32 {
         // SAFETY: `new` checked that the address is aligned and within the memory, and the owner of `self` keeps the
         // memory mapped. The guest's plain accesses to the word are to memory that Rust code never borrows meanwhile.
-        unsafe {
-            AtomicU32::from_ptr(ptr::with_exposed_provenance_mut(
-                self.base + address as usize,
-            ))
-        }
+        unsafe { AtomicU32::from_ptr(ptr::with_exposed_provenance_mut(self.base + address as usize)) }
     }
 
     /// Sets the flags that `PyErr_SetInterruptEx` would set.
     pub(crate) fn raise(&self, signal: Signal) {
-        self.word(self.probes.tripped + self.probes.stride * signal as u32)
-            .store(1, Ordering::Relaxed);
-        self.word(self.probes.is_tripped)
-            .store(1, Ordering::Relaxed);
+        self.word(self.probes.tripped + self.probes.stride * signal as u32).store(1, Ordering::Relaxed);
+        self.word(self.probes.is_tripped).store(1, Ordering::Relaxed);
         // The guest changes other bits of this word without a lock, so this may be lost: callers repeat it.
-        self.word(self.probes.eval_breaker)
-            .fetch_or(self.probes.pending_bit, Ordering::Relaxed);
+        self.word(self.probes.eval_breaker).fetch_or(self.probes.pending_bit, Ordering::Relaxed);
     }
 
     /// Reports whether CPython has not yet called its handler for `signal`.
     pub(crate) fn is_pending(&self, signal: Signal) -> bool {
-        self.word(self.probes.tripped + self.probes.stride * signal as u32)
-            .load(Ordering::Relaxed)
-            != 0
+        self.word(self.probes.tripped + self.probes.stride * signal as u32).load(Ordering::Relaxed) != 0
     }
 
     /// Takes back a signal that no one has seen, so that it cannot hit a later cell.
     pub(crate) fn clear(&self, signal: Signal) {
-        self.word(self.probes.tripped + self.probes.stride * signal as u32)
-            .store(0, Ordering::Relaxed);
+        self.word(self.probes.tripped + self.probes.stride * signal as u32).store(0, Ordering::Relaxed);
     }
 
     /// Takes the memory away: the guest's next access to it traps.
@@ -123,11 +102,7 @@ impl GuestMemory {
     /// Gives it back.
     pub(crate) fn restore(&self) {
         revoked::remove(self.base);
-        protect(
-            self.base,
-            self.len,
-            MprotectFlags::READ | MprotectFlags::WRITE,
-        );
+        protect(self.base, self.len, MprotectFlags::READ | MprotectFlags::WRITE);
     }
 }
 
@@ -156,11 +131,7 @@ mod revoked {
                     slot_len.store(len, Ordering::SeqCst);
                     return;
                 }
-                if taken == 0
-                    && slot
-                        .compare_exchange(0, base, Ordering::SeqCst, Ordering::SeqCst)
-                        .is_ok()
-                {
+                if taken == 0 && slot.compare_exchange(0, base, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
                     slot_len.store(len, Ordering::SeqCst);
                     return;
                 }
@@ -217,21 +188,14 @@ pub(crate) fn install_fault_handler() -> io::Result<()> {
     result.map_err(io::Error::from_raw_os_error)
 }
 
-extern "C" fn on_fault(
-    signal: libc::c_int,
-    info: *mut libc::siginfo_t,
-    context: *mut libc::c_void,
-) {
+extern "C" fn on_fault(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     // SAFETY: the kernel hands a valid siginfo to a handler installed with SA_SIGINFO.
     let address = unsafe { (*info).si_addr() } as usize;
     if let Some((base, len)) = revoked::find(address) {
         protect(base, len, MprotectFlags::READ | MprotectFlags::WRITE);
         return;
     }
-    let index = SIGNALS
-        .iter()
-        .position(|known| *known == signal)
-        .unwrap_or(0);
+    let index = SIGNALS.iter().position(|known| *known == signal).unwrap_or(0);
     let Some(previous) = PREVIOUS[index].get() else {
         return;
     };

@@ -42,34 +42,15 @@ impl State {
         let output = Output::new(0);
         let cell = RunningCell::new();
         self.wasi = idle(engine, output.clone(), cell.clone());
-        self.host = Host::new(
-            output,
-            Arc::clone(&cell),
-            engine.watch.clone(),
-            Arc::default(),
-            0,
-            false,
-        );
-        self.limiter = Limiter {
-            max_bytes: 0,
-            refused: false,
-            cell,
-        };
+        self.host = Host::new(output, Arc::clone(&cell), engine.watch.clone(), Arc::default(), 0, false);
+        self.limiter = Limiter::new(0, cell);
     }
 }
 
 /// WASI for an instance that belongs to no session.
 fn idle(engine: &Inner, output: Output, pause: Arc<dyn Pause>) -> WasiCtx {
     let fs = FileSystem::without_grants(engine.library.clone());
-    WasiCtx::new(
-        fs,
-        wasi::Options {
-            seed: None,
-            stdin: Stdin::Closed,
-            output,
-            pause,
-        },
-    )
+    WasiCtx::new(fs, wasi::Options { seed: None, stdin: Stdin::Closed, output, pause })
 }
 
 /// The state behind the host calls.
@@ -127,32 +108,17 @@ impl Host {
 
     /// The name of a tool whose call is under way.
     pub(crate) fn call_under_way(&self) -> Option<&str> {
-        self.calls
-            .aborts
-            .values()
-            .next()
-            .map(|(_, name)| name.as_str())
+        self.calls.aborts.values().next().map(|(_, name)| name.as_str())
     }
 
     /// The function of a call and its arguments, or what the guest is told instead.
-    fn prepare(
-        &mut self,
-        name: &Value,
-        args: Value,
-        kwargs: Value,
-    ) -> Result<(ToolFunction, Vec<Value>), ToolError> {
+    fn prepare(&mut self, name: &Value, args: Value, kwargs: Value) -> Result<(ToolFunction, Vec<Value>), ToolError> {
         let (Value::Tuple(args) | Value::List(args), Value::Dict(kwargs)) = (args, kwargs) else {
-            return Err(ToolError::new(
-                "TypeError",
-                "arguments of a tool call are a tuple and a dict",
-            ));
+            return Err(ToolError::new("TypeError", "arguments of a tool call are a tuple and a dict"));
         };
         let name = name.as_str().unwrap_or_default();
         let Some(tool) = self.tools.get(name) else {
-            return Err(ToolError::new(
-                "NameError",
-                format!("there is no tool named '{name}'"),
-            ));
+            return Err(ToolError::new("NameError", format!("there is no tool named '{name}'")));
         };
         let arguments = tool.bind(args, kwargs)?;
         if self.tool_calls >= self.tool_call_limit {
@@ -165,15 +131,12 @@ impl Host {
     }
 
     fn start(&mut self, id: i64, name: &Value, args: Value, kwargs: Value) {
-        let future: BoxFuture<'static, Result<Value, ToolError>> = match self
-            .prepare(name, args, kwargs)
-        {
+        let future: BoxFuture<'static, Result<Value, ToolError>> = match self.prepare(name, args, kwargs) {
             Err(error) => {
                 self.calls.finished.push_back(finished(id, Err(error)));
                 return;
             }
-            Ok((ToolFunction::Async(function), arguments)) => match guarded(|| function(arguments))
-            {
+            Ok((ToolFunction::Async(function), arguments)) => match guarded(|| function(arguments)) {
                 Ok(future) => future,
                 Err(error) => {
                     self.calls.finished.push_back(finished(id, Err(error)));
@@ -181,31 +144,20 @@ impl Host {
                 }
             },
             Ok((ToolFunction::Sync(function), arguments)) => {
-                Box::pin(blocking::unblock(move || {
-                    guarded(|| function(arguments)).and_then(|result| result)
-                }))
+                Box::pin(blocking::unblock(move || guarded(|| function(arguments)).and_then(|result| result)))
             }
         };
         let (abort, registration) = AbortHandle::new_pair();
-        self.calls
-            .aborts
-            .insert(id, (abort, name.as_str().unwrap_or_default().to_owned()));
+        self.calls.aborts.insert(id, (abort, name.as_str().unwrap_or_default().to_owned()));
         let future = Abortable::new(AssertUnwindSafe(future).catch_unwind(), registration);
         self.calls.running.push(Box::pin(async move {
-            let result = future
-                .await
-                .ok()
-                .map(|result| result.unwrap_or_else(|_| Err(panicked())));
+            let result = future.await.ok().map(|result| result.unwrap_or_else(|_| Err(panicked())));
             (id, result)
         }));
     }
 
     /// Finished calls, or nothing when `deadline` passes.
-    fn poll_wait(
-        &mut self,
-        cx: &mut Context<'_>,
-        deadline: Option<Instant>,
-    ) -> Poll<Result<Vec<Value>, Woken>> {
+    fn poll_wait(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<Result<Vec<Value>, Woken>> {
         self.cell.waker.register(cx.waker());
         if let Some(woken) = self.cell.woken() {
             return Poll::Ready(Err(woken));
@@ -247,47 +199,29 @@ fn panicked() -> ToolError {
 
 /// Adds module `keelback` to a linker.
 pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    linker.func_wrap(
-        "keelback",
-        "emit",
-        |mut caller: Caller<'_, State>, kind: i32, ptr: i32, len: i32| {
-            emit(&mut caller, kind, ptr, len)
-        },
-    )?;
-    linker.func_wrap(
-        "keelback",
-        "take",
-        |mut caller: Caller<'_, State>, ptr: i32| {
-            let response = std::mem::take(&mut caller.data_mut().host.response);
-            let memory = memory(&caller)?;
-            let result = memory.write(&mut caller, ptr as u32 as usize, &response);
-            if response.len() <= 64 << 10 {
-                caller.data_mut().host.response = response; // keeps its buffer
-            }
-            result.map_err(|_| wasmtime::Error::msg("response does not fit guest memory"))
-        },
-    )?;
-    linker.func_wrap(
-        "keelback",
-        "sha256",
-        |mut caller: Caller<'_, State>, state: i32, data: i32, blocks: i32| {
-            sha256(&mut caller, state, data, blocks)
-        },
-    )?;
-    linker.func_wrap_async(
-        "keelback",
-        "call",
-        |caller: Caller<'_, State>, (ptr, len): (i32, i32)| Box::new(call(caller, ptr, len)),
-    )?;
+    linker.func_wrap("keelback", "emit", |mut caller: Caller<'_, State>, kind: i32, ptr: i32, len: i32| {
+        emit(&mut caller, kind, ptr, len)
+    })?;
+    linker.func_wrap("keelback", "take", |mut caller: Caller<'_, State>, ptr: i32| {
+        let response = std::mem::take(&mut caller.data_mut().host.response);
+        let memory = memory(&caller)?;
+        let result = memory.write(&mut caller, ptr as u32 as usize, &response);
+        if response.len() <= 64 << 10 {
+            caller.data_mut().host.response = response; // keeps its buffer
+        }
+        result.map_err(|_| wasmtime::Error::msg("response does not fit guest memory"))
+    })?;
+    linker.func_wrap("keelback", "sha256", |mut caller: Caller<'_, State>, state: i32, data: i32, blocks: i32| {
+        sha256(&mut caller, state, data, blocks)
+    })?;
+    linker.func_wrap_async("keelback", "call", |caller: Caller<'_, State>, (ptr, len): (i32, i32)| {
+        Box::new(call(caller, ptr, len))
+    })?;
     Ok(())
 }
 
 fn memory(caller: &Caller<'_, State>) -> wasmtime::Result<Memory> {
-    caller
-        .data()
-        .host
-        .memory
-        .ok_or_else(|| wasmtime::Error::msg("guest has no memory yet"))
+    caller.data().host.memory.ok_or_else(|| wasmtime::Error::msg("guest has no memory yet"))
 }
 
 /// The bytes at `ptr`, checked, and the state.
@@ -299,13 +233,8 @@ fn borrow<'a>(
     let memory = memory(caller)?;
     let (bytes, state) = memory.data_and_store_mut(caller);
     let start = ptr as u32 as usize;
-    let bytes = start
-        .checked_add(len)
-        .and_then(|end| bytes.get_mut(start..end));
-    Ok((
-        bytes.ok_or_else(|| wasmtime::Error::msg("guest named bytes outside its memory"))?,
-        state,
-    ))
+    let bytes = start.checked_add(len).and_then(|end| bytes.get_mut(start..end));
+    Ok((bytes.ok_or_else(|| wasmtime::Error::msg("guest named bytes outside its memory"))?, state))
 }
 
 fn emit(caller: &mut Caller<'_, State>, kind: i32, ptr: i32, len: i32) -> wasmtime::Result<i32> {
@@ -338,26 +267,16 @@ pub(crate) fn mime_bundle(value: Value) -> MimeBundle {
 }
 
 /// The compression function of SHA-256 over whole blocks: five times as fast here as compiled to WebAssembly.
-fn sha256(
-    caller: &mut Caller<'_, State>,
-    state: i32,
-    data: i32,
-    blocks: i32,
-) -> wasmtime::Result<()> {
+fn sha256(caller: &mut Caller<'_, State>, state: i32, data: i32, blocks: i32) -> wasmtime::Result<()> {
     let mut words = [0u32; 8];
     let (bytes, _) = borrow(caller, state, 32)?;
     for (word, bytes) in words.iter_mut().zip(bytes.chunks_exact(4)) {
         *word = u32::from_le_bytes(bytes.try_into().expect("chunks of four"));
     }
-    let len = (blocks as u32 as usize)
-        .checked_mul(64)
-        .unwrap_or(usize::MAX);
+    let len = (blocks as u32 as usize).checked_mul(64).unwrap_or(usize::MAX);
     let (bytes, _) = borrow(caller, data, len)?;
     for block in bytes.chunks_exact(64) {
-        sha2::compress256(
-            &mut words,
-            std::slice::from_ref(GenericArray::from_slice(block)),
-        );
+        sha2::compress256(&mut words, std::slice::from_ref(GenericArray::from_slice(block)));
     }
     let (bytes, _) = borrow(caller, state, 32)?;
     for (word, bytes) in words.iter().zip(bytes.chunks_exact_mut(4)) {
@@ -376,13 +295,7 @@ async fn call(mut caller: Caller<'_, State>, ptr: i32, len: i32) -> wasmtime::Re
     };
     let mut items = request.into_iter();
     let name = items.next().unwrap_or(Value::None);
-    let response = match (
-        name.as_str(),
-        items.next(),
-        items.next(),
-        items.next(),
-        items.next(),
-    ) {
+    let response = match (name.as_str(), items.next(), items.next(), items.next(), items.next()) {
         (Some("wait"), Some(timeout), ..) => match wait(state, timeout).await {
             Ok(response) => response,
             Err(Woken::Signal) => return Ok(-1),
@@ -403,25 +316,20 @@ async fn call(mut caller: Caller<'_, State>, ptr: i32, len: i32) -> wasmtime::Re
             Value::None
         }
         _ => {
-            return Err(wasmtime::Error::msg(format!(
-                "guest made an unknown host call: {name}"
-            )));
+            return Err(wasmtime::Error::msg(format!("guest made an unknown host call: {name}")));
         }
     };
     let mut bytes = std::mem::take(&mut caller.data_mut().host.response);
     bytes.clear();
     marshal::encode(&response, &mut bytes);
-    let len = i32::try_from(bytes.len())
-        .map_err(|_| wasmtime::Error::msg("response is larger than 2 GiB"))?;
+    let len = i32::try_from(bytes.len()).map_err(|_| wasmtime::Error::msg("response is larger than 2 GiB"))?;
     caller.data_mut().host.response = bytes;
     Ok(len)
 }
 
 async fn wait(state: &mut State, timeout: Value) -> Result<Value, Woken> {
     let timeout = match timeout {
-        Value::Float(seconds) => {
-            Some(Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX))
-        }
+        Value::Float(seconds) => Some(Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX)),
         Value::Int(seconds) => Some(Duration::from_secs(seconds.max(0).unsigned_abs())),
         _ => None,
     };
@@ -442,18 +350,11 @@ async fn wait(state: &mut State, timeout: Value) -> Result<Value, Woken> {
         host.cell.wake_at(deadline);
         host.watch.look_at(&host.cell, deadline);
     }
-    std::future::poll_fn(|cx| host.poll_wait(cx, deadline))
-        .await
-        .map(Value::List)
+    std::future::poll_fn(|cx| host.poll_wait(cx, deadline)).await.map(Value::List)
 }
 
 /// A call from synchronous code: the guest stands still until it is done. An interrupt drops the call.
-async fn tool(
-    host: &mut Host,
-    name: &Value,
-    args: Value,
-    kwargs: Value,
-) -> wasmtime::Result<Result<Value, ToolError>> {
+async fn tool(host: &mut Host, name: &Value, args: Value, kwargs: Value) -> wasmtime::Result<Result<Value, ToolError>> {
     let (function, arguments) = match host.prepare(name, args, kwargs) {
         Ok(prepared) => prepared,
         Err(error) => return Ok(Err(error)),
@@ -475,8 +376,7 @@ async fn tool(
                 match host.cell.woken() {
                     Some(Woken::Stop) => return Poll::Ready(Err(Stopped.into())),
                     Some(Woken::Signal) => {
-                        let error =
-                            ToolError::new("InterruptedError", "the tool call was interrupted");
+                        let error = ToolError::new("InterruptedError", "the tool call was interrupted");
                         return Poll::Ready(Ok(Err(error)));
                     }
                     None => {}
@@ -492,21 +392,40 @@ async fn tool(
     }
 }
 
+/// What a cell may take beyond the limit when the cells before it have left no room, so that it can give something up.
+const SPARE_PER_CELL_BYTES: u64 = 1 << 20;
+/// How far all cells together may get beyond the limit that way.
+const SPARE_BYTES: u64 = 8 << 20;
+
 /// Refuses growth of linear memory beyond the session's limit; CPython then raises MemoryError.
 pub(crate) struct Limiter {
-    pub(crate) max_bytes: u64,
+    max_bytes: u64,
+    /// The limit of this cell.
+    ceiling: u64,
+    /// Whether this cell has hit it.
     pub(crate) refused: bool,
-    pub(crate) cell: Arc<RunningCell>,
+    cell: Arc<RunningCell>,
+}
+
+impl Limiter {
+    pub(crate) fn new(max_bytes: u64, cell: Arc<RunningCell>) -> Self {
+        Limiter { max_bytes, ceiling: max_bytes, refused: false, cell }
+    }
+
+    pub(crate) fn max_bytes(&self) -> u64 {
+        self.max_bytes
+    }
+
+    /// Starts a cell of a guest that has `now` bytes.
+    pub(crate) fn begin(&mut self, now: u64) {
+        self.refused = false;
+        self.ceiling = self.max_bytes.max((now + SPARE_PER_CELL_BYTES).min(self.max_bytes + SPARE_BYTES));
+    }
 }
 
 impl wasmtime::ResourceLimiter for Limiter {
-    fn memory_growing(
-        &mut self,
-        _: usize,
-        desired: usize,
-        _: Option<usize>,
-    ) -> wasmtime::Result<bool> {
-        let fits = desired as u64 <= self.max_bytes;
+    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let fits = desired as u64 <= self.ceiling;
         self.refused |= !fits;
         if fits {
             self.cell.memory_grown(desired);
@@ -514,12 +433,7 @@ impl wasmtime::ResourceLimiter for Limiter {
         Ok(fits)
     }
 
-    fn table_growing(
-        &mut self,
-        _: usize,
-        desired: usize,
-        _: Option<usize>,
-    ) -> wasmtime::Result<bool> {
+    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         Ok(desired <= 1 << 20)
     }
 }

@@ -53,10 +53,7 @@ pub(crate) fn id() -> u128 {
 }
 
 /// Loads the image from the cache, or builds it there.
-pub(crate) fn load(
-    engine: &wasmtime::Engine,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<Image, Error> {
+pub(crate) fn load(engine: &wasmtime::Engine, progress: &mut dyn FnMut(Progress)) -> Result<Image, Error> {
     let folder = folder()?.join(key(engine));
     private_folder(&folder)?;
     let manifest = folder.join("manifest");
@@ -67,10 +64,7 @@ pub(crate) fn load(
     }
     let lock_path = folder.join("lock");
     let lock = File::create(&lock_path).map_err(cache("create", &lock_path))?;
-    if !lock
-        .try_lock_exclusive()
-        .map_err(cache("lock", &lock_path))?
-    {
+    if !lock.try_lock_exclusive().map_err(cache("lock", &lock_path))? {
         progress(Progress::Waiting);
         lock.lock_exclusive().map_err(cache("lock", &lock_path))?;
     }
@@ -94,23 +88,14 @@ pub(crate) fn load(
 
 /// The linear memory that a module starts with: its data segments over zeros.
 fn initial_memory(module: &[u8]) -> Result<Vec<u8>, Error> {
-    let damaged = |reason: &str| Error::Image {
-        reason: reason.to_owned(),
-    };
+    let damaged = |reason: &str| Error::Image { reason: reason.to_owned() };
     let mut memory = Vec::new();
     for payload in Parser::new(0).parse_all(module) {
         match payload.map_err(|error| damaged(error.message()))? {
             Payload::MemorySection(section) => {
-                let first = section
-                    .into_iter()
-                    .next()
-                    .ok_or_else(|| damaged("it has no memory"))?;
+                let first = section.into_iter().next().ok_or_else(|| damaged("it has no memory"))?;
                 let pages = first.map_err(|error| damaged(error.message()))?.initial;
-                memory = vec![
-                    0;
-                    usize::try_from(pages << 16)
-                        .map_err(|_| damaged("its memory is too large"))?
-                ];
+                memory = vec![0; usize::try_from(pages << 16).map_err(|_| damaged("its memory is too large"))?];
             }
             Payload::DataSection(section) => {
                 for segment in section {
@@ -118,16 +103,12 @@ fn initial_memory(module: &[u8]) -> Result<Vec<u8>, Error> {
                     let DataKind::Active { offset_expr, .. } = segment.kind else {
                         continue;
                     };
-                    let Ok(Operator::I32Const { value }) =
-                        offset_expr.get_operators_reader().read()
-                    else {
+                    let Ok(Operator::I32Const { value }) = offset_expr.get_operators_reader().read() else {
                         return Err(damaged("a data segment has no constant place"));
                     };
                     let start = value as u32 as usize;
                     let place = memory.get_mut(start..start.saturating_add(segment.data.len()));
-                    place
-                        .ok_or_else(|| damaged("a data segment lies outside memory"))?
-                        .copy_from_slice(segment.data);
+                    place.ok_or_else(|| damaged("a data segment lies outside memory"))?.copy_from_slice(segment.data);
                 }
             }
             _ => {}
@@ -137,9 +118,7 @@ fn initial_memory(module: &[u8]) -> Result<Vec<u8>, Error> {
 }
 
 fn unpack(packed: &[u8]) -> Result<Vec<u8>, Error> {
-    zstd::decode_all(packed).map_err(|error| Error::Image {
-        reason: error.to_string(),
-    })
+    zstd::decode_all(packed).map_err(|error| Error::Image { reason: error.to_string() })
 }
 
 fn open(engine: &wasmtime::Engine, folder: &Path) -> Result<Image, Error> {
@@ -148,27 +127,15 @@ fn open(engine: &wasmtime::Engine, folder: &Path) -> Result<Image, Error> {
         let path = folder.join(name);
         Mapped::open(&path).map_err(cache("open", &path))
     };
-    Ok(Image {
-        module,
-        library: map("library")?,
-        memory: map("memory")?,
-    })
+    Ok(Image { module, library: map("library")?, memory: map("memory")? })
 }
 
 fn cache<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Error + use<'a> {
-    move |source| Error::Cache {
-        action,
-        path: path.to_owned(),
-        source,
-    }
+    move |source| Error::Cache { action, path: path.to_owned(), source }
 }
 
 fn folder() -> Result<PathBuf, Error> {
-    let set = |name: &str| {
-        env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
+    let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     set("KEELBACK_CACHE")
         .or_else(|| set("XDG_CACHE_HOME").map(|path| path.join("keelback")))
         .or_else(|| set("HOME").map(|path| path.join(".cache/keelback")))
@@ -184,20 +151,11 @@ fn key(engine: &wasmtime::Engine) -> String {
 }
 
 fn private_folder(folder: &Path) -> Result<(), Error> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .map_err(cache("create", folder))?;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(cache("create", folder))?;
     let metadata = fs::metadata(folder).map_err(cache("read", folder))?;
-    let mine =
-        metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o022 == 0;
+    let mine = metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o022 == 0;
     let foreign = || io::Error::new(io::ErrorKind::PermissionDenied, "others may write to it");
-    if mine {
-        Ok(())
-    } else {
-        Err(cache("trust", folder)(foreign()))
-    }
+    if mine { Ok(()) } else { Err(cache("trust", folder)(foreign())) }
 }
 
 /// Writes to a new file and renames it, so that no reader sees half of it and mappings of the old one stay.
@@ -232,18 +190,11 @@ impl Manifest {
             let path = folder.join(name);
             Entry::of(&path).map_err(cache("read", &path))
         };
-        Ok(Manifest([
-            entry(FILES[0])?,
-            entry(FILES[1])?,
-            entry(FILES[2])?,
-        ]))
+        Ok(Manifest([entry(FILES[0])?, entry(FILES[1])?, entry(FILES[2])?]))
     }
 
     fn text(&self) -> String {
-        let lines = self
-            .0
-            .iter()
-            .map(|e| format!("{} {:032x} {} {}\n", e.len, e.hash, e.modified, e.inode));
+        let lines = self.0.iter().map(|e| format!("{} {:032x} {} {}\n", e.len, e.hash, e.modified, e.inode));
         let body: String = lines.collect();
         format!("{body}{:032x}\n", xxh3_128(body.as_bytes()))
     }
@@ -267,35 +218,24 @@ impl Manifest {
     /// Whether the files are the very ones it was written for, by size, time and inode.
     fn holds(&self, folder: &Path) -> bool {
         let mut pairs = self.0.iter().zip(FILES);
-        pairs.all(|(entry, name)| {
-            Entry::stamp(&folder.join(name)).is_ok_and(|stamp| stamp == entry.stamped())
-        })
+        pairs.all(|(entry, name)| Entry::stamp(&folder.join(name)).is_ok_and(|stamp| stamp == entry.stamped()))
     }
 
     /// Whether they have the same content, read whole.
     fn holds_by_hash(&self, folder: &Path) -> bool {
-        self.0
-            .iter()
-            .zip(FILES)
-            .all(|(entry, name)| entry.hash_is(&folder.join(name)))
+        self.0.iter().zip(FILES).all(|(entry, name)| entry.hash_is(&folder.join(name)))
     }
 }
 
 impl Entry {
     fn of(path: &Path) -> io::Result<Self> {
         let (len, modified, inode) = Self::stamp(path)?;
-        Ok(Entry {
-            len,
-            hash: hash(path)?,
-            modified,
-            inode,
-        })
+        Ok(Entry { len, hash: hash(path)?, modified, inode })
     }
 
     fn stamp(path: &Path) -> io::Result<(u64, i128, u64)> {
         let metadata = fs::metadata(path)?;
-        let modified =
-            i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec());
+        let modified = i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec());
         Ok((metadata.len(), modified, metadata.ino()))
     }
 

@@ -37,6 +37,8 @@ mod output;
 mod pages;
 mod permissions;
 mod pool;
+#[cfg(feature = "preinit")]
+mod preinit;
 mod session;
 mod snapshot;
 mod tool;
@@ -48,13 +50,14 @@ pub use error::Error;
 pub use fs::{Change, ChangeKind, FilesError, GrantError};
 pub use image::Progress;
 pub use keelback_session::{
-    Cell, CellKind, Event, Frame, Limit, Mime, MimeBundle, Outcome, Raised, Restored, Stream,
-    Usage, Value,
+    Cell, CellKind, Event, Frame, Limit, Mime, MimeBundle, Outcome, Raised, Restored, Stream, Usage, Value,
 };
 pub use limits::Limits;
 pub use output::Sink;
 pub use permissions::{Permissions, Stdin};
 pub use pool::Pool;
+#[cfg(feature = "preinit")]
+pub use preinit::preinitialise;
 pub use session::{InterruptHandle, Report, Session, SessionOptions};
 pub use snapshot::SnapshotError;
 pub use tool::{Arguments, Parameter, Tool, ToolError};

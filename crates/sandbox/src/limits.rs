@@ -12,7 +12,7 @@ pub struct Limits {
     pub wall_time: Option<Duration>,
     /// CPU time of one cell, without time spent in tools; TimeoutError in the guest. None for no limit. Default 60 s.
     pub cpu_time: Option<Duration>,
-    /// Bytes of linear memory, the 30 MB or so of the image included; MemoryError in the guest. Default 512 MiB, at
+    /// Bytes of linear memory, the 30 MB or so of the image included; MemoryError in the guest. Default 1 GiB, at
     /// most 4 GiB.
     pub memory_bytes: u64,
     /// Bytes one cell may write to stdout, stderr and display together; OutputLimitError in the guest. Default 64 MiB.
@@ -34,7 +34,7 @@ impl Default for Limits {
         Limits {
             wall_time: Some(Duration::from_secs(60)),
             cpu_time: Some(Duration::from_secs(60)),
-            memory_bytes: 512 << 20,
+            memory_bytes: 1 << 30,
             output_bytes: 64 << 20,
             tool_calls: 10_000,
             open_files: 256,
@@ -48,21 +48,9 @@ impl Default for Limits {
 impl Limits {
     pub(crate) fn check(&self) -> Result<(), Error> {
         let at_least = |name, value: u64, minimum: u64| {
-            if value < minimum {
-                Err(Error::Limit {
-                    name,
-                    value,
-                    minimum,
-                })
-            } else {
-                Ok(())
-            }
+            if value < minimum { Err(Error::Limit { name, value, minimum }) } else { Ok(()) }
         };
-        at_least(
-            "memory_bytes",
-            self.memory_bytes,
-            crate::image::MIN_MEMORY_BYTES,
-        )?;
+        at_least("memory_bytes", self.memory_bytes, crate::image::MIN_MEMORY_BYTES)?;
         at_least("recursion", self.recursion.into(), 50)?;
         at_least("open_files", self.open_files as u64, 8)
     }

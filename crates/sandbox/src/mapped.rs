@@ -1,9 +1,6 @@
 //! Files of the cache, mapped into memory.
 
-#![expect(
-    unsafe_code,
-    reason = "mapped files and compiled code cannot be checked by the compiler"
-)]
+#![expect(unsafe_code, reason = "mapped files and compiled code cannot be checked by the compiler")]
 
 use std::{fs::File, io, path::Path, sync::Arc};
 

@@ -35,18 +35,11 @@ pub enum DecodeError {
 /// # Errors
 /// [`DecodeError`] when the bytes are not one whole value within the limits.
 pub fn decode(bytes: &[u8]) -> Result<Value, DecodeError> {
-    let mut reader = Reader {
-        bytes,
-        offset: 0,
-        items: 0,
-    };
+    let mut reader = Reader { bytes, offset: 0, items: 0 };
     let value = match reader.value(0)? {
         Item::Value(value) => value,
         Item::Null => {
-            return Err(DecodeError::UnknownType {
-                code: b'0',
-                offset: 0,
-            });
+            return Err(DecodeError::UnknownType { code: b'0', offset: 0 });
         }
     };
     match bytes.len() - reader.offset {
@@ -70,25 +63,18 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn take(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
         let rest = &self.bytes[self.offset..];
-        let taken = rest.get(..len).ok_or(DecodeError::Truncated {
-            len: self.bytes.len(),
-        })?;
+        let taken = rest.get(..len).ok_or(DecodeError::Truncated { len: self.bytes.len() })?;
         self.offset += len;
         Ok(taken)
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
-        Ok(self
-            .take(N)?
-            .try_into()
-            .expect("take returns the length asked for"))
+        Ok(self.take(N)?.try_into().expect("take returns the length asked for"))
     }
 
     fn len(&mut self) -> Result<usize, DecodeError> {
         let len = i32::from_le_bytes(self.array()?);
-        usize::try_from(len).map_err(|_| DecodeError::Truncated {
-            len: self.bytes.len(),
-        })
+        usize::try_from(len).map_err(|_| DecodeError::Truncated { len: self.bytes.len() })
     }
 
     fn float(&mut self) -> Result<f64, DecodeError> {
@@ -106,9 +92,7 @@ impl<'a> Reader<'a> {
     fn sequence(&mut self, len: usize, depth: usize) -> Result<Vec<Value>, DecodeError> {
         // Every item has at least one byte, so a length beyond what is left is refused before it is reserved.
         if len > self.bytes.len() - self.offset {
-            return Err(DecodeError::Truncated {
-                len: self.bytes.len(),
-            });
+            return Err(DecodeError::Truncated { len: self.bytes.len() });
         }
         if len > MAX_ITEMS - self.items.min(MAX_ITEMS) {
             return Err(DecodeError::TooManyItems { limit: MAX_ITEMS });
@@ -196,10 +180,7 @@ impl<'a> Reader<'a> {
         let digits = self.take(count.unsigned_abs() as usize * 2)?;
         let digit = |pair: &[u8]| u16::from_le_bytes([pair[0], pair[1]]);
         let malformed = digits.chunks_exact(2).any(|pair| digit(pair) > 0x7fff)
-            || digits
-                .chunks_exact(2)
-                .last()
-                .is_some_and(|pair| digit(pair) == 0);
+            || digits.chunks_exact(2).last().is_some_and(|pair| digit(pair) == 0);
         if malformed {
             return Err(DecodeError::MalformedInt { offset });
         }
@@ -302,9 +283,7 @@ fn encode_long(value: &BigInt, out: &mut Vec<u8>) {
     let count = digits.len() as i32;
     out.push(b'l');
     out.extend(if sign == Sign::Minus { -count } else { count }.to_le_bytes());
-    digits
-        .iter()
-        .for_each(|digit| out.extend(digit.to_le_bytes()));
+    digits.iter().for_each(|digit| out.extend(digit.to_le_bytes()));
 }
 
 /// The bytes of a tuple, the form of every request.
@@ -332,67 +311,28 @@ mod tests {
     fn reads_what_cpython_writes() {
         check(b"N", Value::None);
         check(b"i\xfe\xff\xff\xff", Value::Int(-2));
-        check(
-            b"l\x03\x00\x00\x00\x00\x00\x00\x00\x04\x00",
-            Value::Int(1 << 32),
-        );
-        check(
-            b"l\xfd\xff\xff\xff\x00\x00\x00\x00\x04\x00",
-            Value::Int(-(1 << 32)),
-        );
-        check(
-            b"l\x05\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x04",
-            Value::BigInt(BigInt::from(2).pow(70)),
-        );
+        check(b"l\x03\x00\x00\x00\x00\x00\x00\x00\x04\x00", Value::Int(1 << 32));
+        check(b"l\xfd\xff\xff\xff\x00\x00\x00\x00\x04\x00", Value::Int(-(1 << 32)));
+        check(b"l\x05\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x04", Value::BigInt(BigInt::from(2).pow(70)));
         check(b"g\x00\x00\x00\x00\x00\x00\xf8?", Value::Float(1.5));
         check(b"u\x02\x00\x00\x00\xc3\xa4", Value::from("ä"));
         check(b"s\x01\x00\x00\x00a", Value::Bytes(b"a".to_vec()));
-        check(
-            b"(\x02\x00\x00\x00TF",
-            Value::Tuple(vec![Value::Bool(true), Value::Bool(false)]),
-        );
-        check(
-            b"{u\x01\x00\x00\x00ai\x01\x00\x00\x000",
-            Value::Dict(vec![(Value::from("a"), Value::Int(1))]),
-        );
+        check(b"(\x02\x00\x00\x00TF", Value::Tuple(vec![Value::Bool(true), Value::Bool(false)]));
+        check(b"{u\x01\x00\x00\x00ai\x01\x00\x00\x000", Value::Dict(vec![(Value::from("a"), Value::Int(1))]));
     }
 
     #[test]
     fn refuses_what_is_not_a_value() {
         assert_eq!(decode(b""), Err(DecodeError::Truncated { len: 0 }));
-        assert_eq!(
-            decode(b"[\xff\xff\xff\x7f"),
-            Err(DecodeError::Truncated { len: 5 })
-        );
-        assert_eq!(
-            decode(b"[\xff\xff\xff\xff"),
-            Err(DecodeError::Truncated { len: 5 })
-        );
+        assert_eq!(decode(b"[\xff\xff\xff\x7f"), Err(DecodeError::Truncated { len: 5 }));
+        assert_eq!(decode(b"[\xff\xff\xff\xff"), Err(DecodeError::Truncated { len: 5 }));
         assert_eq!(decode(b"NN"), Err(DecodeError::TrailingBytes { count: 1 }));
-        assert_eq!(
-            decode(b"c"),
-            Err(DecodeError::UnknownType {
-                code: b'c',
-                offset: 0
-            })
-        );
+        assert_eq!(decode(b"c"), Err(DecodeError::UnknownType { code: b'c', offset: 0 }));
         assert_eq!(decode(b"{NN"), Err(DecodeError::Truncated { len: 3 }));
-        assert_eq!(
-            decode(b"{N0"),
-            Err(DecodeError::UnknownType {
-                code: b'0',
-                offset: 2
-            })
-        );
-        assert_eq!(
-            decode(b"l\x01\x00\x00\x00\xff\xff"),
-            Err(DecodeError::MalformedInt { offset: 0 })
-        );
+        assert_eq!(decode(b"{N0"), Err(DecodeError::UnknownType { code: b'0', offset: 2 }));
+        assert_eq!(decode(b"l\x01\x00\x00\x00\xff\xff"), Err(DecodeError::MalformedInt { offset: 0 }));
         let deep = [b"(\x01\x00\x00\x00".repeat(MAX_DEPTH + 1), b"N".to_vec()].concat();
-        assert_eq!(
-            decode(&deep),
-            Err(DecodeError::TooDeep { limit: MAX_DEPTH })
-        );
+        assert_eq!(decode(&deep), Err(DecodeError::TooDeep { limit: MAX_DEPTH }));
     }
 
     fn values() -> impl Strategy<Value = Value> {
@@ -400,8 +340,7 @@ mod tests {
             Just(Value::None),
             any::<bool>().prop_map(Value::Bool),
             any::<i64>().prop_map(Value::Int),
-            (any::<i64>(), 64u32..400)
-                .prop_map(|(n, bits)| Value::BigInt(BigInt::from(n | 1) << bits)),
+            (any::<i64>(), 64u32..400).prop_map(|(n, bits)| Value::BigInt(BigInt::from(n | 1) << bits)),
             any::<i32>().prop_map(|n| Value::Float(n.into())),
             ".*".prop_map(Value::Str),
             proptest::collection::vec(any::<u8>(), 0..20).prop_map(Value::Bytes),

@@ -18,12 +18,7 @@ pub(crate) fn read(response: Value) -> Result<Outcome, String> {
         Some("value") => {
             let (repr, type_name, has_data, data) = (text(next()), text(next()), next(), next());
             let data = (has_data == Value::Bool(true)).then_some(data);
-            Ok(Outcome::Value {
-                repr,
-                type_name,
-                data,
-                mime: mime_bundle(next()),
-            })
+            Ok(Outcome::Value { repr, type_name, data, mime: mime_bundle(next()) })
         }
         Some("raised") => Ok(Outcome::Raised(raised(next()))),
         Some("exit") => {
@@ -111,34 +106,11 @@ mod tests {
         assert!(read(tuple(&[])).is_err());
         assert!(read(tuple(&[Value::from("nonsense")])).is_err());
         assert_eq!(read(tuple(&[Value::from("none")])), Ok(Outcome::Done));
-        assert_eq!(
-            read(tuple(&[Value::from("exit"), Value::Int(300)])),
-            Ok(Outcome::Exit {
-                code: 44,
-                message: None
-            })
-        );
-        assert_eq!(
-            read(tuple(&[Value::from("raised"), Value::Int(3)])),
-            Ok(Outcome::Raised(Raised::default()))
-        );
-        let frames = Value::List(vec![
-            Value::None,
-            tuple(&[Value::from("<cell 1>"), Value::Int(-1)]),
-        ]);
-        let info = Value::Dict(vec![
-            (Value::from("frames"), frames),
-            (Value::None, Value::None),
-        ]);
-        let Ok(Outcome::Invalid(raised)) = read(tuple(&[Value::from("invalid"), info])) else {
-            panic!("not invalid")
-        };
-        assert_eq!(
-            raised.frames[1],
-            Frame {
-                filename: "<cell 1>".into(),
-                ..Frame::default()
-            }
-        );
+        assert_eq!(read(tuple(&[Value::from("exit"), Value::Int(300)])), Ok(Outcome::Exit { code: 44, message: None }));
+        assert_eq!(read(tuple(&[Value::from("raised"), Value::Int(3)])), Ok(Outcome::Raised(Raised::default())));
+        let frames = Value::List(vec![Value::None, tuple(&[Value::from("<cell 1>"), Value::Int(-1)])]);
+        let info = Value::Dict(vec![(Value::from("frames"), frames), (Value::None, Value::None)]);
+        let Ok(Outcome::Invalid(raised)) = read(tuple(&[Value::from("invalid"), info])) else { panic!("not invalid") };
+        assert_eq!(raised.frames[1], Frame { filename: "<cell 1>".into(), ..Frame::default() });
     }
 }

@@ -33,13 +33,7 @@ pub(crate) struct Written {
 
 impl Output {
     pub(crate) fn new(limit: u64) -> Self {
-        let inner = Inner {
-            limit,
-            written: 0,
-            limit_hit: false,
-            collected: Vec::new(),
-            sink: None,
-        };
+        let inner = Inner { limit, written: 0, limit_hit: false, collected: Vec::new(), sink: None };
         Output(Arc::new(Mutex::new(inner)))
     }
 
@@ -62,11 +56,7 @@ impl Output {
     pub(crate) fn end(&self) -> Written {
         let mut inner = self.lock();
         let limit = inner.limit_hit.then_some(Limit::Output(inner.limit));
-        Written {
-            bytes: inner.written,
-            limit,
-            events: std::mem::take(&mut inner.collected),
-        }
+        Written { bytes: inner.written, limit, events: std::mem::take(&mut inner.collected) }
     }
 
     /// Writes what still fits.
@@ -82,11 +72,7 @@ impl Output {
     }
 
     /// Hands on a rich object of `len` bytes, whole or not at all.
-    pub(crate) fn display(
-        &self,
-        len: usize,
-        event: impl FnOnce() -> Event,
-    ) -> Result<(), OutputLimit> {
+    pub(crate) fn display(&self, len: usize, event: impl FnOnce() -> Event) -> Result<(), OutputLimit> {
         let mut inner = self.lock();
         let fits = len as u64 <= inner.limit - inner.written;
         if fits {
@@ -105,18 +91,12 @@ impl Inner {
 
     fn text(&mut self, stream: Stream, bytes: &[u8]) {
         if self.sink.is_none()
-            && let Some(Event::Output {
-                stream: last,
-                bytes: before,
-            }) = self.collected.last_mut()
+            && let Some(Event::Output { stream: last, bytes: before }) = self.collected.last_mut()
             && *last == stream
         {
             before.extend_from_slice(bytes);
         } else {
-            self.event(Event::Output {
-                stream,
-                bytes: bytes.to_vec(),
-            });
+            self.event(Event::Output { stream, bytes: bytes.to_vec() });
         }
     }
 
@@ -142,14 +122,8 @@ mod tests {
         assert_eq!(output.write(Stream::Stdout, b"h"), Err(OutputLimit));
         let written = output.end();
         assert_eq!((written.bytes, written.limit), (5, Some(Limit::Output(5))));
-        let text = |stream, text: &str| Event::Output {
-            stream,
-            bytes: text.into(),
-        };
-        assert_eq!(
-            written.events,
-            [text(Stream::Stdout, "abc"), text(Stream::Stderr, "de")]
-        );
+        let text = |stream, text: &str| Event::Output { stream, bytes: text.into() };
+        assert_eq!(written.events, [text(Stream::Stdout, "abc"), text(Stream::Stderr, "de")]);
         output.begin();
         assert_eq!(output.write(Stream::Stdout, b"h"), Ok(()));
     }

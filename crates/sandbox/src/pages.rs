@@ -20,9 +20,7 @@ const FILE_OR_SHARED: u64 = 1 << 61;
 pub(crate) fn dirty(memory: &[u8], pristine: &[u8]) -> Vec<u32> {
     match written(memory) {
         Ok(mut pages) => {
-            pages.retain(|index| {
-                (*index as usize) < pristine.len() / PAGE || !is_zero(page(memory, *index as usize))
-            });
+            pages.retain(|index| (*index as usize) < pristine.len() / PAGE || !is_zero(page(memory, *index as usize)));
             pages
         }
         Err(_) => by_comparison(memory, pristine),
@@ -37,9 +35,7 @@ pub(crate) fn written(memory: &[u8]) -> io::Result<Vec<u32>> {
     let count = memory.len() / PAGE;
     // Opened anew each time: the descriptor of a process that has forked would describe the parent.
     let mut file = File::open("/proc/self/pagemap")?;
-    file.seek(SeekFrom::Start(
-        (memory.as_ptr() as usize / PAGE * 8) as u64,
-    ))?;
+    file.seek(SeekFrom::Start((memory.as_ptr() as usize / PAGE * 8) as u64))?;
     let mut pages = Vec::new();
     let mut buffer = vec![0u8; 128 << 10];
     let mut index = 0;

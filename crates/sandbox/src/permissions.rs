@@ -72,11 +72,7 @@ impl Permissions {
     }
 
     fn grant(mut self, host: impl Into<PathBuf>, guest: impl Into<String>, access: Access) -> Self {
-        self.grants.push(Grant {
-            host: host.into(),
-            guest: guest.into(),
-            access,
-        });
+        self.grants.push(Grant { host: host.into(), guest: guest.into(), access });
         self
     }
 

@@ -50,24 +50,11 @@ impl Pool {
     /// As [`Engine::session`].
     pub fn new(engine: Engine, options: SessionOptions, size: usize) -> Result<Self, Error> {
         let first = engine.session(options.clone())?;
-        let ready = Ready {
-            sessions: VecDeque::from([first]),
-            size,
-            stopped: false,
-        };
-        let shared = Arc::new(Shared {
-            ready: Mutex::new(ready),
-            changed: Condvar::new(),
-        });
-        let pool = Pool {
-            engine: engine.clone(),
-            options: options.clone(),
-            shared: Arc::clone(&shared),
-        };
+        let ready = Ready { sessions: VecDeque::from([first]), size, stopped: false };
+        let shared = Arc::new(Shared { ready: Mutex::new(ready), changed: Condvar::new() });
+        let pool = Pool { engine: engine.clone(), options: options.clone(), shared: Arc::clone(&shared) };
         let fill = move || fill(&engine, &options, &shared);
-        let thread = thread::Builder::new()
-            .name("keelback-pool".into())
-            .spawn(fill);
+        let thread = thread::Builder::new().name("keelback-pool".into()).spawn(fill);
         thread.map_err(|error| Error::Engine(format!("cannot start a thread: {error}")))?;
         Ok(pool)
     }
@@ -104,10 +91,7 @@ fn fill(engine: &Engine, options: &SessionOptions, shared: &Shared) {
     let mut ready = shared.lock();
     loop {
         while !ready.stopped && ready.sessions.len() >= ready.size {
-            ready = shared
-                .changed
-                .wait(ready)
-                .unwrap_or_else(PoisonError::into_inner);
+            ready = shared.changed.wait(ready).unwrap_or_else(PoisonError::into_inner);
         }
         if ready.stopped {
             return;
@@ -118,12 +102,7 @@ fn fill(engine: &Engine, options: &SessionOptions, shared: &Shared) {
         match session {
             Ok(session) => ready.sessions.push_back(session),
             // A granted path has gone, for example: whoever asks next is told.
-            Err(_) => {
-                ready = shared
-                    .changed
-                    .wait(ready)
-                    .unwrap_or_else(PoisonError::into_inner)
-            }
+            Err(_) => ready = shared.changed.wait(ready).unwrap_or_else(PoisonError::into_inner),
         }
     }
 }

@@ -89,10 +89,7 @@ impl Report {
     pub fn text(&self, stream: keelback_session::Stream) -> String {
         let mut bytes = Vec::new();
         for event in &self.events {
-            if let Event::Output {
-                stream: written,
-                bytes: piece,
-            } = event
+            if let Event::Output { stream: written, bytes: piece } = event
                 && *written == stream
             {
                 bytes.extend_from_slice(piece);
@@ -114,8 +111,7 @@ impl InterruptHandle {
     pub fn interrupt(&self) -> bool {
         let running = self.cell.interrupt();
         if running {
-            self.watch
-                .look_at(&self.cell, Instant::now() + Duration::from_millis(1));
+            self.watch.look_at(&self.cell, Instant::now() + Duration::from_millis(1));
         }
         running
     }
@@ -143,16 +139,9 @@ impl Session {
         Ok(session)
     }
 
-    pub(crate) fn resume(
-        engine: &Engine,
-        snapshot: Snapshot,
-        options: SessionOptions,
-    ) -> Result<Self, Error> {
+    pub(crate) fn resume(engine: &Engine, snapshot: Snapshot, options: SessionOptions) -> Result<Self, Error> {
         let mut session = Session::without_guest(engine, options)?;
-        let fs = session
-            .file_system()?
-            .with_snapshot(&snapshot.files)
-            .map_err(SnapshotError::Files)?;
+        let fs = session.file_system()?.with_snapshot(&snapshot.files).map_err(SnapshotError::Files)?;
         let mut wasi = session.wasi(fs);
         wasi.set_time(snapshot.time);
         session.cells = snapshot.cells;
@@ -164,15 +153,7 @@ impl Session {
         Engine::check(&options.limits)?;
         let output = Output::new(options.limits.output_bytes);
         let cell = RunningCell::new();
-        Ok(Session {
-            engine: engine.clone(),
-            options,
-            guest: None,
-            cell,
-            output,
-            checkpoint: None,
-            cells: 0,
-        })
+        Ok(Session { engine: engine.clone(), options, guest: None, cell, output, checkpoint: None, cells: 0 })
     }
 
     fn file_system(&self) -> Result<FileSystem, Error> {
@@ -180,26 +161,14 @@ impl Session {
             max_scratch_bytes: self.options.limits.scratch_bytes,
             max_open_files: self.options.limits.open_files,
         };
-        Ok(FileSystem::new(
-            self.engine.0.library.clone(),
-            &self.options.permissions.grants,
-            limits,
-        )?)
+        Ok(FileSystem::new(self.engine.0.library.clone(), &self.options.permissions.grants, limits)?)
     }
 
     fn wasi(&self, fs: FileSystem) -> WasiCtx {
         let output = self.output.clone();
         let stdin = self.options.permissions.stdin.clone();
         let pause: Arc<dyn wasi::Pause> = self.cell.clone();
-        WasiCtx::new(
-            fs,
-            wasi::Options {
-                seed: self.options.deterministic,
-                stdin,
-                output,
-                pause,
-            },
-        )
+        WasiCtx::new(fs, wasi::Options { seed: self.options.deterministic, stdin, output, pause })
     }
 
     fn state(&self, wasi: WasiCtx) -> Result<State, Error> {
@@ -213,16 +182,8 @@ impl Session {
             limits.tool_calls,
             self.options.deterministic.is_some(),
         );
-        let limiter = Limiter {
-            max_bytes: limits.memory_bytes,
-            refused: false,
-            cell: Arc::clone(&self.cell),
-        };
-        Ok(State {
-            wasi,
-            host,
-            limiter,
-        })
+        let limiter = Limiter::new(limits.memory_bytes, Arc::clone(&self.cell));
+        Ok(State { wasi, host, limiter })
     }
 
     /// Makes the guest of a fresh session.
@@ -233,11 +194,7 @@ impl Session {
     }
 
     /// Makes the guest of a session that goes on from `memory`.
-    async fn go_on(
-        &mut self,
-        wasi: WasiCtx,
-        memory: &crate::snapshot::MemoryImage,
-    ) -> Result<(), Error> {
+    async fn go_on(&mut self, wasi: WasiCtx, memory: &crate::snapshot::MemoryImage) -> Result<(), Error> {
         let state = self.state(wasi)?;
         self.guest = Some(Guest::new(&self.engine.0, state, Some(memory)).await?);
         self.ask("fork").await
@@ -246,18 +203,10 @@ impl Session {
     /// The first request to a new guest, and its tools.
     async fn ask(&mut self, request: &str) -> Result<(), Error> {
         let options = self.guest_options(request == "start");
-        self.simple(marshal::tuple([Value::from(request), options]))
-            .await?;
-        let tools: Vec<Value> = self
-            .options
-            .permissions
-            .tools
-            .iter()
-            .map(crate::Tool::describe)
-            .collect();
+        self.simple(marshal::tuple([Value::from(request), options])).await?;
+        let tools: Vec<Value> = self.options.permissions.tools.iter().map(crate::Tool::describe).collect();
         if !tools.is_empty() {
-            self.simple(marshal::tuple([Value::from("tools"), Value::List(tools)]))
-                .await?;
+            self.simple(marshal::tuple([Value::from("tools"), Value::List(tools)])).await?;
         }
         Ok(())
     }
@@ -265,8 +214,7 @@ impl Session {
     fn guest_options(&self, start: bool) -> Value {
         let options = &self.options;
         let env = &options.permissions.env;
-        let limit =
-            |limit: Option<Duration>| Value::Str(limit.map_or_else(String::new, duration_text));
+        let limit = |limit: Option<Duration>| Value::Str(limit.map_or_else(String::new, duration_text));
         let seed = match options.deterministic {
             // A fork of a deterministic session goes on with the numbers of its parent.
             Some(seed) if start => Value::Bytes(seed.to_le_bytes().to_vec()),
@@ -274,52 +222,30 @@ impl Session {
         };
         let arguments = match options.arguments.as_slice() {
             [] => vec![Value::from("")],
-            arguments => arguments
-                .iter()
-                .map(|argument| Value::from(argument.as_str()))
-                .collect(),
+            arguments => arguments.iter().map(|argument| Value::from(argument.as_str())).collect(),
         };
         let entries = [
             ("argv", Value::List(arguments)),
-            (
-                "env",
-                Value::Dict(
-                    env.iter()
-                        .map(|(k, v)| (Value::from(k.as_str()), Value::from(v.as_str())))
-                        .collect(),
-                ),
-            ),
+            ("env", Value::Dict(env.iter().map(|(k, v)| (Value::from(k.as_str()), Value::from(v.as_str()))).collect())),
             ("random_seed", seed),
-            (
-                "deterministic",
-                Value::Bool(options.deterministic.is_some()),
-            ),
+            ("deterministic", Value::Bool(options.deterministic.is_some())),
             (
                 "limits",
                 Value::Dict(vec![
                     (Value::from("wall"), limit(options.limits.wall_time)),
                     (Value::from("cpu"), limit(options.limits.cpu_time)),
+                    (Value::from("output"), Value::Str(Limit::Output(options.limits.output_bytes).to_string())),
                 ]),
             ),
-            (
-                "recursion_limit",
-                Value::Int(options.limits.recursion.into()),
-            ),
+            ("recursion_limit", Value::Int(options.limits.recursion.into())),
         ];
-        Value::Dict(
-            entries
-                .into_iter()
-                .map(|(key, value)| (Value::from(key), value))
-                .collect(),
-        )
+        Value::Dict(entries.into_iter().map(|(key, value)| (Value::from(key), value)).collect())
     }
 
     /// A request that no user code takes part in, or hardly any: it has the limits of a cell all the same.
     async fn simple(&mut self, request: Vec<u8>) -> Result<Value, Error> {
         self.begin_cell();
-        let guest = self.guest.as_mut().ok_or_else(|| Error::SessionLost {
-            reason: "it has no guest".into(),
-        })?;
+        let guest = self.guest.as_mut().ok_or_else(|| Error::SessionLost { reason: "it has no guest".into() })?;
         let result = guest.request(&request).await;
         let end = self.cell.end();
         result.map_err(|failure| {
@@ -331,18 +257,16 @@ impl Session {
 
     fn begin_cell(&mut self) {
         let limits = &self.options.limits;
-        if let Some(at) = self
-            .cell
-            .begin(limits.wall_time, limits.cpu_time, limits.grace)
-        {
+        if let Some(at) = self.cell.begin(limits.wall_time, limits.cpu_time, limits.grace) {
             self.engine.0.watch.look_at(&self.cell, at);
         }
         self.output.begin();
         if let Some(guest) = &mut self.guest {
+            let memory = guest.memory_bytes();
             let state = guest.store.data_mut();
             state.host.tool_calls = 0;
             state.host.tool_limit_hit = false;
-            state.limiter.refused = false;
+            state.limiter.begin(memory);
         }
     }
 
@@ -354,10 +278,7 @@ impl Session {
     /// A handle that interrupts this session from another thread.
     #[must_use]
     pub fn interrupt_handle(&self) -> InterruptHandle {
-        InterruptHandle {
-            cell: Arc::clone(&self.cell),
-            watch: self.engine.0.watch.clone(),
-        }
+        InterruptHandle { cell: Arc::clone(&self.cell), watch: self.engine.0.watch.clone() }
     }
 
     /// Runs a cell on this thread until it ends.
@@ -377,18 +298,12 @@ impl Session {
     pub async fn run_async(&mut self, cell: impl Into<Cell>) -> Result<Report, Error> {
         let cell = cell.into();
         self.revive().await?;
-        let before = if cell.transaction {
-            Some(self.capture()?)
-        } else {
-            None
-        };
+        let before = if cell.transaction { Some(self.capture()?) } else { None };
         let started = Instant::now();
         self.begin_cell();
         let request = self.request_for(&cell);
         // Taken out: a future that is dropped half-way leaves no guest behind, and the next use revives the session.
-        let mut guest = self.guest.take().ok_or_else(|| Error::SessionLost {
-            reason: "it has no guest".into(),
-        })?;
+        let mut guest = self.guest.take().ok_or_else(|| Error::SessionLost { reason: "it has no guest".into() })?;
         guest.store.data_mut().wasi.fs.begin_changes();
         let result = guest.request(&request).await;
         let end = self.cell.end();
@@ -396,14 +311,8 @@ impl Session {
         let limits = &self.options.limits;
         let state = guest.store.data();
         let limit = end.cause.and_then(|cause| time_limit(cause, limits));
-        let memory_limit = state
-            .limiter
-            .refused
-            .then_some(Limit::Memory(limits.memory_bytes));
-        let tool_limit = state
-            .host
-            .tool_limit_hit
-            .then_some(Limit::ToolCalls(limits.tool_calls));
+        let memory_limit = state.limiter.refused.then_some(Limit::Memory(limits.memory_bytes));
+        let tool_limit = state.host.tool_limit_hit.then_some(Limit::ToolCalls(limits.tool_calls));
         let usage = Usage {
             wall: started.elapsed(),
             cpu: end.cpu,
@@ -413,18 +322,17 @@ impl Session {
         };
         let outcome = match result {
             Ok(response) => match outcome::read(response) {
+                // Compiling the source took more memory than there is left.
+                Ok(Outcome::Invalid(raised)) if memory_limit.is_some() && raised.type_name == "MemoryError" => {
+                    Ok(Outcome::Raised(raised))
+                }
                 Ok(outcome) => Ok(outcome),
                 Err(reason) => Err(format!("guest broke its interface: {reason}")),
             },
             Err(Failure::Trap(error)) if error.is::<wasi::ProcExit>() => {
                 // os._exit: the outcome is the program's own, but the interpreter is gone.
-                let code = error
-                    .downcast_ref::<wasi::ProcExit>()
-                    .map_or(1, |exit| exit.0 as u8);
-                let outcome = Outcome::Exit {
-                    code,
-                    message: None,
-                };
+                let code = error.downcast_ref::<wasi::ProcExit>().map_or(1, |exit| exit.0 as u8);
+                let outcome = Outcome::Exit { code, message: None };
                 return Ok(self.report(outcome, guest, written.events, usage, End::Broken));
             }
             Err(failure) => Err(describe(&failure, &end, limits)),
@@ -443,16 +351,8 @@ impl Session {
                 outcome
             }
             Err(reason) => {
-                let restored = if self.checkpoint.is_some() {
-                    Restored::Checkpoint
-                } else {
-                    Restored::Start
-                };
-                let outcome = Outcome::Stopped {
-                    limit,
-                    reason,
-                    restored,
-                };
+                let restored = if self.checkpoint.is_some() { Restored::Checkpoint } else { Restored::Start };
+                let outcome = Outcome::Stopped { limit, reason, restored };
                 return Ok(self.report(outcome, guest, written.events, usage, End::Broken));
             }
         };
@@ -476,37 +376,19 @@ impl Session {
 
     fn request_for(&mut self, cell: &Cell) -> Vec<u8> {
         self.cells += 1;
-        let filename = cell
-            .filename
-            .clone()
-            .unwrap_or_else(|| format!("<cell {}>", self.cells));
+        let filename = cell.filename.clone().unwrap_or_else(|| format!("<cell {}>", self.cells));
         let source = Value::Str(cell.source.clone());
         match cell.kind {
-            CellKind::Prompt => marshal::tuple([
-                Value::from("run"),
-                source,
-                Value::Str(filename),
-                Value::from("cell"),
-            ]),
-            CellKind::Program => marshal::tuple([
-                Value::from("run"),
-                source,
-                Value::Str(filename),
-                Value::from("program"),
-            ]),
+            CellKind::Prompt => marshal::tuple([Value::from("run"), source, Value::Str(filename), Value::from("cell")]),
+            CellKind::Program => {
+                marshal::tuple([Value::from("run"), source, Value::Str(filename), Value::from("program")])
+            }
             CellKind::Module => marshal::tuple([Value::from("module"), source]),
         }
     }
 
     /// Puts the guest back, unless it is broken, and settles what becomes of changed copies.
-    fn report(
-        &mut self,
-        outcome: Outcome,
-        mut guest: Guest,
-        events: Vec<Event>,
-        usage: Usage,
-        end: End,
-    ) -> Report {
+    fn report(&mut self, outcome: Outcome, mut guest: Guest, events: Vec<Event>, usage: Usage, end: End) -> Report {
         let fs = &mut guest.store.data_mut().wasi.fs;
         let files = fs.changes();
         let mut sync_errors = Vec::new();
@@ -518,14 +400,7 @@ impl Session {
         if end != End::Broken {
             self.guest = Some(guest);
         }
-        Report {
-            outcome,
-            events,
-            files,
-            sync_errors,
-            rolled_back: false,
-            usage,
-        }
+        Report { outcome, events, files, sync_errors, rolled_back: false, usage }
     }
 
     /// Brings a stopped session back to its last checkpoint, or to its start.
@@ -547,30 +422,14 @@ impl Session {
 
     /// The state of the session now.
     fn capture(&mut self) -> Result<Checkpoint, Error> {
-        let guest = self.guest.as_mut().ok_or_else(|| Error::SessionLost {
-            reason: "it has no guest".into(),
-        })?;
+        let guest = self.guest.as_mut().ok_or_else(|| Error::SessionLost { reason: "it has no guest".into() })?;
         if let Some(name) = guest.store.data().host.call_under_way() {
-            return Err(SnapshotError::ToolCall {
-                name: name.to_owned(),
-            }
-            .into());
+            return Err(SnapshotError::ToolCall { name: name.to_owned() }.into());
         }
-        let fs = guest
-            .store
-            .data()
-            .wasi
-            .fs
-            .fork()
-            .map_err(SnapshotError::Files)?;
+        let fs = guest.store.data().wasi.fs.fork().map_err(SnapshotError::Files)?;
         let time = guest.store.data().wasi.time();
         let memory = Arc::new(guest.capture(&self.engine.0));
-        Ok(Checkpoint {
-            memory,
-            fs,
-            time,
-            cells: self.cells,
-        })
+        Ok(Checkpoint { memory, fs, time, cells: self.cells })
     }
 
     /// A second session in the same state: functions, generators, tasks, modules and open scratch files alive. Both go
@@ -621,12 +480,7 @@ impl Session {
         pollster::block_on(self.revive())?;
         let state = self.capture()?;
         let files = state.fs.to_snapshot().map_err(SnapshotError::Files)?;
-        let snapshot = Snapshot {
-            memory: state.memory,
-            files,
-            time: state.time,
-            cells: state.cells,
-        };
+        let snapshot = Snapshot { memory: state.memory, files, time: state.time, cells: state.cells };
         Ok(snapshot.write(path)?)
     }
 
@@ -635,12 +489,7 @@ impl Session {
     /// # Errors
     /// [`Error::SessionLost`] as for a cell.
     pub fn set(&mut self, name: &str, value: Value) -> Result<(), Error> {
-        self.simple_revived(marshal::tuple([
-            Value::from("set"),
-            Value::from(name),
-            value,
-        ]))
-        .map(drop)
+        self.simple_revived(marshal::tuple([Value::from("set"), Value::from(name), value])).map(drop)
     }
 
     /// What a name is bound to: its repr and, where it is plain data, the value. None when it is not bound.
@@ -648,20 +497,16 @@ impl Session {
     /// # Errors
     /// [`Error::SessionLost`] as for a cell.
     pub fn get(&mut self, name: &str) -> Result<Option<(String, Option<Value>)>, Error> {
-        let response =
-            self.simple_revived(marshal::tuple([Value::from("get"), Value::from(name)]))?;
+        let response = self.simple_revived(marshal::tuple([Value::from("get"), Value::from(name)]))?;
         let Value::Tuple(items) = response else {
             return Err(Error::Protocol("`get` gave no tuple".into()));
         };
         match <[Value; 4]>::try_from(items) {
-            Ok([Value::Bool(true), has_data, data, Value::Str(repr)]) => Ok(Some((
-                repr,
-                (has_data == Value::Bool(true)).then_some(data),
-            ))),
+            Ok([Value::Bool(true), has_data, data, Value::Str(repr)]) => {
+                Ok(Some((repr, (has_data == Value::Bool(true)).then_some(data))))
+            }
             Ok([Value::Bool(false), ..]) => Ok(None),
-            _ => Err(Error::Protocol(
-                "`get` gave a tuple of another shape".into(),
-            )),
+            _ => Err(Error::Protocol("`get` gave a tuple of another shape".into())),
         }
     }
 
@@ -676,14 +521,10 @@ impl Session {
         };
         let row = |item| match item {
             Value::Tuple(row) => match <[Value; 3]>::try_from(row) {
-                Ok([Value::Str(name), Value::Str(type_name), Value::Str(repr)]) => {
-                    Ok((name, type_name, repr))
-                }
+                Ok([Value::Str(name), Value::Str(type_name), Value::Str(repr)]) => Ok((name, type_name, repr)),
                 _ => Err(Error::Protocol("`vars` gave a row of another shape".into())),
             },
-            _ => Err(Error::Protocol(
-                "`vars` gave something else than rows".into(),
-            )),
+            _ => Err(Error::Protocol("`vars` gave something else than rows".into())),
         };
         items.into_iter().map(row).collect()
     }
@@ -740,9 +581,7 @@ fn describe(failure: &Failure, end: &CellEnd, limits: &Limits) -> String {
                 _ => (limits.wall_time, "wall time"),
             };
             let limit = limit.map_or_else(String::new, duration_text);
-            format!(
-                "the cell used all {limit} of {kind}, did not react within {grace} and was stopped"
-            )
+            format!("the cell used all {limit} of {kind}, did not react within {grace} and was stopped")
         }
         (false, _) => match failure {
             Failure::Trap(error) => {

@@ -65,27 +65,15 @@ pub enum SnapshotError {
     #[error(transparent)]
     Files(#[from] FilesError),
     #[error("cannot {action} `{}`", path.display())]
-    File {
-        action: &'static str,
-        path: PathBuf,
-        source: io::Error,
-    },
+    File { action: &'static str, path: PathBuf, source: io::Error },
     #[error("`{}` is not a snapshot of a session", path.display())]
     Foreign { path: PathBuf },
     #[error("`{}` was saved by another version: its format is {found}, this program's is {expected}", path.display())]
-    Version {
-        path: PathBuf,
-        found: u8,
-        expected: u8,
-    },
+    Version { path: PathBuf, found: u8, expected: u8 },
     #[error("`{}` was saved with another guest image", path.display())]
     OtherImage { path: PathBuf },
     #[error("`{}` ends after {found} of {expected} bytes", path.display())]
-    Truncated {
-        path: PathBuf,
-        found: u64,
-        expected: u64,
-    },
+    Truncated { path: PathBuf, found: u64, expected: u64 },
     #[error("`{}` is damaged: {reason}", path.display())]
     Damaged { path: PathBuf, reason: &'static str },
     #[error("the session needs {needed} bytes of memory; the limit is {limit}")]
@@ -95,18 +83,10 @@ pub enum SnapshotError {
 impl Snapshot {
     /// Writes a new file and moves it into place.
     pub(crate) fn write(&self, path: &Path) -> Result<(), SnapshotError> {
-        let failed = |action| {
-            move |source| SnapshotError::File {
-                action,
-                path: path.to_owned(),
-                source,
-            }
-        };
+        let failed = |action| move |source| SnapshotError::File { action, path: path.to_owned(), source };
         let mut bytes = vec![0; HEADER_BYTES];
-        bytes = postcard::to_extend(self, bytes).map_err(|_| SnapshotError::Damaged {
-            path: path.to_owned(),
-            reason: "it cannot be written",
-        })?;
+        bytes = postcard::to_extend(self, bytes)
+            .map_err(|_| SnapshotError::Damaged { path: path.to_owned(), reason: "it cannot be written" })?;
         let (header, body) = bytes.split_at_mut(HEADER_BYTES);
         header[..8].copy_from_slice(MAGIC);
         header[8..24].copy_from_slice(&image::id().to_le_bytes());
@@ -119,66 +99,41 @@ impl Snapshot {
             File::create(&temporary)?.write_all(&bytes)?;
             std::fs::rename(&temporary, path)
         };
-        write()
-            .inspect_err(|_| _ = std::fs::remove_file(&temporary))
-            .map_err(failed("write"))
+        write().inspect_err(|_| _ = std::fs::remove_file(&temporary)).map_err(failed("write"))
     }
 
     /// Reads a file; refuses what is not whole and this image's, and what needs more memory than `limits` allow.
     pub(crate) fn read(path: &Path, limits: &Limits) -> Result<Self, SnapshotError> {
-        let failed = |action| {
-            move |source| SnapshotError::File {
-                action,
-                path: path.to_owned(),
-                source,
-            }
-        };
+        let failed = |action| move |source| SnapshotError::File { action, path: path.to_owned(), source };
         let file = File::open(path).map_err(failed("open"))?;
         // Memory, scratch files and what describes them cannot be more than this.
         let most = (limits.memory_bytes + limits.scratch_bytes).saturating_mul(2);
         let len = file.metadata().map_err(failed("read"))?.len();
         if len > most {
-            return Err(SnapshotError::Memory {
-                needed: len,
-                limit: most,
-            });
+            return Err(SnapshotError::Memory { needed: len, limit: most });
         }
         let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or_default());
-        file.take(most)
-            .read_to_end(&mut bytes)
-            .map_err(failed("read"))?;
+        file.take(most).read_to_end(&mut bytes).map_err(failed("read"))?;
         Self::decode(&bytes, path, limits)
     }
 
     fn decode(bytes: &[u8], path: &Path, limits: &Limits) -> Result<Self, SnapshotError> {
         let path = || path.to_owned();
-        let damaged = |reason| SnapshotError::Damaged {
-            path: path(),
-            reason,
-        };
+        let damaged = |reason| SnapshotError::Damaged { path: path(), reason };
         if bytes.len() < 8 || bytes[..7] != MAGIC[..7] {
             return Err(SnapshotError::Foreign { path: path() });
         }
         if bytes[7] != MAGIC[7] {
-            return Err(SnapshotError::Version {
-                path: path(),
-                found: bytes[7],
-                expected: MAGIC[7],
-            });
+            return Err(SnapshotError::Version { path: path(), found: bytes[7], expected: MAGIC[7] });
         }
         let truncated = |expected: usize| SnapshotError::Truncated {
             path: path(),
             found: bytes.len() as u64,
             expected: expected as u64,
         };
-        let (header, body) = bytes
-            .split_at_checked(HEADER_BYTES)
-            .ok_or_else(|| truncated(HEADER_BYTES))?;
+        let (header, body) = bytes.split_at_checked(HEADER_BYTES).ok_or_else(|| truncated(HEADER_BYTES))?;
         let word = |range: std::ops::Range<usize>| {
-            header[range]
-                .iter()
-                .rev()
-                .fold(0u128, |word, byte| word << 8 | u128::from(*byte))
+            header[range].iter().rev().fold(0u128, |word, byte| word << 8 | u128::from(*byte))
         };
         if word(8..24) != image::id() {
             return Err(SnapshotError::OtherImage { path: path() });
@@ -193,20 +148,13 @@ impl Snapshot {
         if xxh3_128(body) != word(32..48) {
             return Err(damaged("its checksum is another"));
         }
-        let snapshot: Snapshot =
-            postcard::from_bytes(body).map_err(|_| damaged("it cannot be read"))?;
+        let snapshot: Snapshot = postcard::from_bytes(body).map_err(|_| damaged("it cannot be read"))?;
         let memory = &snapshot.memory;
         if memory.len > limits.memory_bytes {
-            return Err(SnapshotError::Memory {
-                needed: memory.len,
-                limit: limits.memory_bytes,
-            });
+            return Err(SnapshotError::Memory { needed: memory.len, limit: limits.memory_bytes });
         }
         let ascending = memory.pages.is_sorted_by(|a, b| a < b);
-        let within = memory
-            .pages
-            .last()
-            .is_none_or(|last| (u64::from(*last) + 1) * PAGE as u64 <= memory.len);
+        let within = memory.pages.last().is_none_or(|last| (u64::from(*last) + 1) * PAGE as u64 <= memory.len);
         if !memory.len.is_multiple_of(1 << 16)
             || !ascending
             || !within
@@ -225,18 +173,9 @@ mod tests {
     use super::*;
 
     fn sample() -> Vec<u8> {
-        let memory = MemoryImage {
-            len: 1 << 16,
-            stack_pointer: 7,
-            pages: vec![1, 3],
-            bytes: vec![5; 2 * PAGE],
-        };
-        let snapshot = Snapshot {
-            memory: Arc::new(memory),
-            files: FilesSnapshot::default(),
-            time: Time::default(),
-            cells: 4,
-        };
+        let memory = MemoryImage { len: 1 << 16, stack_pointer: 7, pages: vec![1, 3], bytes: vec![5; 2 * PAGE] };
+        let snapshot =
+            Snapshot { memory: Arc::new(memory), files: FilesSnapshot::default(), time: Time::default(), cells: 4 };
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("s.kbs");
         snapshot.write(&path).expect("it can be written");
@@ -250,10 +189,7 @@ mod tests {
     #[test]
     fn a_file_comes_back() {
         let snapshot = decode(&sample()).expect("whole");
-        assert_eq!(
-            (snapshot.cells, snapshot.memory.pages.as_slice()),
-            (4, &[1, 3][..])
-        );
+        assert_eq!((snapshot.cells, snapshot.memory.pages.as_slice()), (4, &[1, 3][..]));
     }
 
     #[track_caller]
@@ -277,10 +213,7 @@ mod tests {
         refused(&changed(7), "another version: its format is 0");
         refused(&changed(8), "another guest image");
         refused(&changed(200), "checksum");
-        let small = Limits {
-            memory_bytes: 1 << 15,
-            ..Limits::default()
-        };
+        let small = Limits { memory_bytes: 1 << 15, ..Limits::default() };
         assert!(Snapshot::decode(&bytes, Path::new("s"), &small).is_err());
     }
 

@@ -42,10 +42,7 @@ pub(crate) enum ToolFunction {
 
 impl fmt::Debug for Tool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tool")
-            .field("name", &self.name)
-            .field("parameters", &self.parameters)
-            .finish_non_exhaustive()
+        f.debug_struct("Tool").field("name", &self.name).field("parameters", &self.parameters).finish_non_exhaustive()
     }
 }
 
@@ -64,20 +61,12 @@ impl Tool {
     }
 
     /// A tool whose call is a future; it is polled by whoever runs the cell.
-    pub fn new_async<F>(
-        name: impl Into<String>,
-        function: impl Fn(Arguments) -> F + Send + Sync + 'static,
-    ) -> Self
+    pub fn new_async<F>(name: impl Into<String>, function: impl Fn(Arguments) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<Value, ToolError>> + Send + 'static,
     {
         let function: Arc<AsyncFunction> = Arc::new(move |arguments| Box::pin(function(arguments)));
-        Tool {
-            name: name.into(),
-            doc: String::new(),
-            parameters: Vec::new(),
-            function: ToolFunction::Async(function),
-        }
+        Tool { name: name.into(), doc: String::new(), parameters: Vec::new(), function: ToolFunction::Async(function) }
     }
 
     /// What `help(tool)` shows below the signature.
@@ -101,12 +90,7 @@ impl Tool {
     }
 
     pub(crate) fn check(&self) -> Result<(), Error> {
-        let refuse = |reason| {
-            Err(Error::Tool {
-                name: self.name.clone(),
-                reason,
-            })
-        };
+        let refuse = |reason| Err(Error::Tool { name: self.name.clone(), reason });
         if !is_identifier(&self.name) {
             return refuse("its name is not a Python identifier");
         }
@@ -115,10 +99,7 @@ impl Tool {
             if !is_identifier(&parameter.name) {
                 return refuse("the name of a parameter is not a Python identifier");
             }
-            if self.parameters[..i]
-                .iter()
-                .any(|earlier| earlier.name == parameter.name)
-            {
+            if self.parameters[..i].iter().any(|earlier| earlier.name == parameter.name) {
                 return refuse("two parameters have the same name");
             }
             if optional && parameter.default.is_none() {
@@ -149,33 +130,16 @@ impl Tool {
 
     /// The arguments of a call in the order of the parameters. The guest has bound them already; a guest that lies
     /// gets the same TypeError from here.
-    pub(crate) fn bind(
-        &self,
-        args: Vec<Value>,
-        kwargs: Vec<(Value, Value)>,
-    ) -> Result<Arguments, ToolError> {
-        let refuse = |text: String| {
-            Err(ToolError::new(
-                "TypeError",
-                format!("{}() {text}", self.name),
-            ))
-        };
+    pub(crate) fn bind(&self, args: Vec<Value>, kwargs: Vec<(Value, Value)>) -> Result<Arguments, ToolError> {
+        let refuse = |text: String| Err(ToolError::new("TypeError", format!("{}() {text}", self.name)));
         if args.len() > self.parameters.len() {
-            return refuse(format!(
-                "takes {} arguments but {} were given",
-                self.parameters.len(),
-                args.len()
-            ));
+            return refuse(format!("takes {} arguments but {} were given", self.parameters.len(), args.len()));
         }
         let mut bound: Vec<Option<Value>> = args.into_iter().map(Some).collect();
         bound.resize(self.parameters.len(), None);
         for (key, value) in kwargs {
             let name = key.as_str().unwrap_or_default();
-            let Some(index) = self
-                .parameters
-                .iter()
-                .position(|parameter| parameter.name == name)
-            else {
+            let Some(index) = self.parameters.iter().position(|parameter| parameter.name == name) else {
                 return refuse(format!("got an unexpected keyword argument '{name}'"));
             };
             if bound[index].replace(value).is_some() {
@@ -204,11 +168,7 @@ pub struct Parameter {
 impl Parameter {
     /// A required parameter of any type.
     pub fn new(name: impl Into<String>) -> Self {
-        Parameter {
-            name: name.into(),
-            json_type: String::new(),
-            default: None,
-        }
+        Parameter { name: name.into(), json_type: String::new(), default: None }
     }
 
     /// One of `string`, `integer`, `number`, `boolean`, `array`, `object`, `null`; checked before the call.
@@ -239,10 +199,7 @@ pub struct ToolError {
 impl ToolError {
     /// An exception by the name of its type.
     pub fn new(exception: impl Into<String>, message: impl Into<String>) -> Self {
-        ToolError {
-            exception: exception.into(),
-            message: message.into(),
-        }
+        ToolError { exception: exception.into(), message: message.into() }
     }
 }
 
@@ -256,9 +213,7 @@ impl From<ToolError> for Value {
 /// ASCII only: a name that Python would normalise is refused rather than changed.
 fn is_identifier(name: &str) -> bool {
     let mut bytes = name.bytes();
-    bytes
-        .next()
-        .is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_')
+    bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_')
         && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
@@ -275,14 +230,9 @@ mod tests {
     #[track_caller]
     fn check(args: &[i64], kwargs: &[(&str, i64)], expected: Result<&[i64], &str>) {
         let args = args.iter().map(|n| Value::Int(*n)).collect();
-        let kwargs = kwargs
-            .iter()
-            .map(|(name, n)| (Value::from(*name), Value::Int(*n)))
-            .collect();
+        let kwargs = kwargs.iter().map(|(name, n)| (Value::from(*name), Value::Int(*n))).collect();
         let bound = tool().bind(args, kwargs).map_err(|error| error.message);
-        let expected = expected
-            .map(|ns| ns.iter().map(|n| Value::Int(*n)).collect::<Vec<_>>())
-            .map_err(str::to_owned);
+        let expected = expected.map(|ns| ns.iter().map(|n| Value::Int(*n)).collect::<Vec<_>>()).map_err(str::to_owned);
         assert_eq!(bound, expected);
     }
 
@@ -292,33 +242,16 @@ mod tests {
         check(&[1, 5], &[], Ok(&[1, 5]));
         check(&[], &[("b", 4), ("a", 3)], Ok(&[3, 4]));
         check(&[], &[], Err("f() missing required argument: 'a'"));
-        check(
-            &[1],
-            &[("a", 1)],
-            Err("f() got multiple values for argument 'a'"),
-        );
-        check(
-            &[1],
-            &[("c", 1)],
-            Err("f() got an unexpected keyword argument 'c'"),
-        );
-        check(
-            &[1, 2, 3],
-            &[],
-            Err("f() takes 2 arguments but 3 were given"),
-        );
+        check(&[1], &[("a", 1)], Err("f() got multiple values for argument 'a'"));
+        check(&[1], &[("c", 1)], Err("f() got an unexpected keyword argument 'c'"));
+        check(&[1, 2, 3], &[], Err("f() takes 2 arguments but 3 were given"));
     }
 
     #[test]
     fn a_tool_needs_names_that_python_can_say() {
         assert!(tool().check().is_ok());
         assert!(Tool::new("a b", |_| Ok(Value::None)).check().is_err());
-        assert!(
-            tool()
-                .parameter(Parameter::new("a").default(1))
-                .check()
-                .is_err()
-        );
+        assert!(tool().parameter(Parameter::new("a").default(1)).check().is_err());
         assert!(tool().parameter(Parameter::new("c")).check().is_err());
     }
 }

@@ -72,10 +72,7 @@ impl Watch {
     pub(crate) fn start() -> std::io::Result<Self> {
         let queue = Arc::new((Mutex::new(Queue::default()), Condvar::new()));
         let watched = Arc::clone(&queue);
-        thread::Builder::new()
-            .name("keelback-watch".into())
-            .stack_size(256 << 10)
-            .spawn(move || watch(&watched))?;
+        thread::Builder::new().name("keelback-watch".into()).stack_size(256 << 10).spawn(move || watch(&watched))?;
         Ok(Watch(Arc::new(Inner { queue })))
     }
 
@@ -85,10 +82,7 @@ impl Watch {
             return;
         }
         let mut queue = lock(&self.0.queue.0);
-        queue.entries.push(Reverse(Entry {
-            at,
-            cell: Arc::downgrade(cell),
-        }));
+        queue.entries.push(Reverse(Entry { at, cell: Arc::downgrade(cell) }));
         // With limits in the range of seconds this is rare: the thread will wake before `at` anyway.
         if queue.next.is_none_or(|next| at < next) {
             queue.next = Some(at);
@@ -101,37 +95,22 @@ fn watch(queue: &(Mutex<Queue>, Condvar)) {
     let mut guard = lock(&queue.0);
     while !guard.stopped {
         let now = Instant::now();
-        let due = guard
-            .entries
-            .peek()
-            .is_some_and(|Reverse(entry)| entry.at <= now);
+        let due = guard.entries.peek().is_some_and(|Reverse(entry)| entry.at <= now);
         if due {
             let Some(Reverse(entry)) = guard.entries.pop() else {
                 continue;
             };
             drop(guard);
-            let next = entry
-                .cell
-                .upgrade()
-                .and_then(|cell| cell.due(entry.at, now));
+            let next = entry.cell.upgrade().and_then(|cell| cell.due(entry.at, now));
             guard = lock(&queue.0);
             if let Some(at) = next {
-                guard.entries.push(Reverse(Entry {
-                    at,
-                    cell: entry.cell,
-                }));
+                guard.entries.push(Reverse(Entry { at, cell: entry.cell }));
             }
             continue;
         }
         guard.next = guard.entries.peek().map(|Reverse(entry)| entry.at);
         guard = match guard.next {
-            Some(at) => {
-                queue
-                    .1
-                    .wait_timeout(guard, at - now)
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .0
-            }
+            Some(at) => queue.1.wait_timeout(guard, at - now).unwrap_or_else(PoisonError::into_inner).0,
             None => queue.1.wait(guard).unwrap_or_else(PoisonError::into_inner),
         };
     }
@@ -207,11 +186,7 @@ pub(crate) enum Woken {
 
 impl RunningCell {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(RunningCell {
-            state: Mutex::default(),
-            changed: Condvar::new(),
-            waker: AtomicWaker::new(),
-        })
+        Arc::new(RunningCell { state: Mutex::default(), changed: Condvar::new(), waker: AtomicWaker::new() })
     }
 
     /// The memory of the instance that will run the next cells, or None before it goes away.
@@ -236,19 +211,8 @@ impl RunningCell {
         let now = Instant::now();
         let deadline = wall_time.map(|limit| now + limit);
         let (memory, queued) = (state.memory.take(), state.queued);
-        *state = State {
-            memory,
-            queued,
-            active: true,
-            deadline,
-            cpu_limit,
-            grace,
-            ..State::default()
-        };
-        [deadline, cpu_limit.map(|limit| now + limit)]
-            .into_iter()
-            .flatten()
-            .min()
+        *state = State { memory, queued, active: true, deadline, cpu_limit, grace, ..State::default() };
+        [deadline, cpu_limit.map(|limit| now + limit)].into_iter().flatten().min()
     }
 
     /// Ends a cell; no signal of it is left for the next.
@@ -267,11 +231,7 @@ impl RunningCell {
             }
         }
         let stopped = state.stop;
-        CellEnd {
-            cpu: state.cpu_used,
-            cause: state.first,
-            stopped,
-        }
+        CellEnd { cpu: state.cpu_used, cause: state.first, stopped }
     }
 
     /// The guest gets the CPU: called before each stretch of guest code on the thread that runs it.
@@ -329,16 +289,8 @@ impl RunningCell {
             let now = Instant::now();
             state = match until {
                 Some(until) if until <= now => return None,
-                Some(until) => {
-                    self.changed
-                        .wait_timeout(state, until - now)
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .0
-                }
-                None => self
-                    .changed
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner),
+                Some(until) => self.changed.wait_timeout(state, until - now).unwrap_or_else(PoisonError::into_inner).0,
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
             };
         }
     }
@@ -392,10 +344,7 @@ impl RunningCell {
             return Some(now + REPEAT);
         }
         if let Some((cause, at)) = state.fired {
-            let pending = state
-                .memory
-                .as_ref()
-                .is_some_and(|memory| memory.is_pending(cause.signal()));
+            let pending = state.memory.as_ref().is_some_and(|memory| memory.is_pending(cause.signal()));
             if !pending && cause == Cause::Interrupt {
                 // Seen. What a program makes of KeyboardInterrupt is its own affair.
                 state.fired = None;
@@ -413,11 +362,7 @@ impl RunningCell {
                     memory.raise(cause.signal());
                 }
                 let grace_end = at + state.grace;
-                return Some(if pending {
-                    grace_end.min(now + REPEAT)
-                } else {
-                    grace_end
-                });
+                return Some(if pending { grace_end.min(now + REPEAT) } else { grace_end });
             }
         }
         if state.deadline.is_some_and(|deadline| deadline <= now) {
@@ -426,9 +371,7 @@ impl RunningCell {
         }
         let mut next = state.deadline;
         if let Some(limit) = state.cpu_limit {
-            let running = state.segment.map_or(Duration::ZERO, |(clock, start)| {
-                clock.now().saturating_sub(start)
-            });
+            let running = state.segment.map_or(Duration::ZERO, |(clock, start)| clock.now().saturating_sub(start));
             let used = state.cpu_used + running;
             if used >= limit {
                 self.fire(state, Cause::CpuTime, now);
@@ -473,11 +416,7 @@ mod tests {
     fn a_deadline_ends_a_wait_and_then_the_cell() {
         let watch = Watch::start().expect("threads can be started");
         let cell = RunningCell::new();
-        let at = cell.begin(
-            Some(Duration::from_millis(5)),
-            None,
-            Duration::from_millis(5),
-        );
+        let at = cell.begin(Some(Duration::from_millis(5)), None, Duration::from_millis(5));
         watch.look_at(&cell, at.expect("there is a limit"));
         assert_eq!(cell.pause(Duration::MAX), Some(Woken::Signal));
         assert_eq!(cell.pause(Duration::MAX), Some(Woken::Stop));
@@ -500,9 +439,6 @@ mod tests {
         cell.leave();
         burn();
         let cpu = cell.end().cpu;
-        assert!(
-            cpu >= Duration::from_millis(3) && cpu < Duration::from_millis(6),
-            "{cpu:?}"
-        );
+        assert!(cpu >= Duration::from_millis(3) && cpu < Duration::from_millis(6), "{cpu:?}");
     }
 }

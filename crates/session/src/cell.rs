@@ -36,19 +36,12 @@ pub enum CellKind {
 impl Cell {
     /// A whole program, as `python3 FILE` runs it; `filename` is what `__file__` and tracebacks say.
     pub fn program(source: impl Into<String>, filename: impl Into<String>) -> Self {
-        Cell {
-            filename: Some(filename.into()),
-            kind: CellKind::Program,
-            ..Cell::from(source.into())
-        }
+        Cell { filename: Some(filename.into()), kind: CellKind::Program, ..Cell::from(source.into()) }
     }
 
     /// A module by name, as `python3 -m` runs it.
     pub fn module(name: impl Into<String>) -> Self {
-        Cell {
-            kind: CellKind::Module,
-            ..Cell::from(name.into())
-        }
+        Cell { kind: CellKind::Module, ..Cell::from(name.into()) }
     }
 
     /// Names the source in tracebacks.
@@ -68,12 +61,7 @@ impl Cell {
 
 impl From<String> for Cell {
     fn from(source: String) -> Self {
-        Cell {
-            source,
-            filename: None,
-            kind: CellKind::Prompt,
-            transaction: false,
-        }
+        Cell { source, filename: None, kind: CellKind::Prompt, transaction: false }
     }
 }
 

@@ -56,13 +56,9 @@ impl Value {
                 None if *value > 0.0 => tagged("$float", Json::from("inf")),
                 None => tagged("$float", Json::from("-inf")),
             },
-            Value::Complex(re, im) => tagged(
-                "$complex",
-                Json::Array(vec![
-                    Value::Float(*re).to_json(),
-                    Value::Float(*im).to_json(),
-                ]),
-            ),
+            Value::Complex(re, im) => {
+                tagged("$complex", Json::Array(vec![Value::Float(*re).to_json(), Value::Float(*im).to_json()]))
+            }
             Value::Str(text) => Json::from(text.as_str()),
             Value::Bytes(bytes) => tagged("$bytes", Json::from(base64(bytes))),
             Value::List(items) => list(items),
@@ -82,11 +78,9 @@ impl Value {
             Json::Number(number) => number_from_json(number),
             Json::String(text) => Value::Str(text.clone()),
             Json::Array(items) => Value::List(items.iter().map(Value::from_json).collect()),
-            Json::Object(map) => Value::Dict(
-                map.iter()
-                    .map(|(k, v)| (Value::Str(k.clone()), Value::from_json(v)))
-                    .collect(),
-            ),
+            Json::Object(map) => {
+                Value::Dict(map.iter().map(|(k, v)| (Value::Str(k.clone()), Value::from_json(v))).collect())
+            }
         }
     }
 
@@ -166,14 +160,10 @@ fn dict_to_json(items: &[(Value, Value)]) -> Json {
     let plain = items.iter().all(|(key, _)| matches!(key, Value::Str(_)))
         && !matches!(items, [(Value::Str(key), _)] if key.starts_with('$'));
     if plain {
-        let pairs = items
-            .iter()
-            .filter_map(|(key, value)| Some((key.as_str()?.to_owned(), value.to_json())));
+        let pairs = items.iter().filter_map(|(key, value)| Some((key.as_str()?.to_owned(), value.to_json())));
         Json::Object(pairs.collect())
     } else {
-        let pairs = items
-            .iter()
-            .map(|(key, value)| Json::Array(vec![key.to_json(), value.to_json()]));
+        let pairs = items.iter().map(|(key, value)| Json::Array(vec![key.to_json(), value.to_json()]));
         tagged("$dict", Json::Array(pairs.collect()))
     }
 }
@@ -195,16 +185,10 @@ const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 fn base64(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
-        let word = chunk.iter().enumerate().fold(0u32, |word, (i, byte)| {
-            word | u32::from(*byte) << (16 - 8 * i)
-        });
+        let word = chunk.iter().enumerate().fold(0u32, |word, (i, byte)| word | u32::from(*byte) << (16 - 8 * i));
         for i in 0..4 {
             let digit = BASE64[(word >> (18 - 6 * i) & 63) as usize];
-            text.push(if i <= chunk.len() {
-                char::from(digit)
-            } else {
-                '='
-            });
+            text.push(if i <= chunk.len() { char::from(digit) } else { '=' });
         }
     }
     text
@@ -224,18 +208,9 @@ mod tests {
         check(Value::None, "null");
         check(Value::Int(-5), "-5");
         check(Value::Float(2.0), "2.0");
-        check(
-            Value::BigInt(BigInt::from(2).pow(70)),
-            "1180591620717411303424",
-        );
-        check(
-            Value::List(vec![Value::from("ä"), Value::from(true)]),
-            "[\"ä\",true]",
-        );
-        check(
-            Value::Dict(vec![(Value::from("a"), Value::from(1))]),
-            "{\"a\":1}",
-        );
+        check(Value::BigInt(BigInt::from(2).pow(70)), "1180591620717411303424");
+        check(Value::List(vec![Value::from("ä"), Value::from(true)]), "[\"ä\",true]");
+        check(Value::Dict(vec![(Value::from("a"), Value::from(1))]), "{\"a\":1}");
     }
 
     #[test]
@@ -245,23 +220,14 @@ mod tests {
         check(Value::Bytes(b"abcd".to_vec()), "{\"$bytes\":\"YWJjZA==\"}");
         check(Value::Bytes(Vec::new()), "{\"$bytes\":\"\"}");
         check(Value::Tuple(vec![Value::Int(1)]), "{\"$tuple\":[1]}");
-        check(
-            Value::Dict(vec![(Value::Int(1), Value::None)]),
-            "{\"$dict\":[[1,null]]}",
-        );
-        check(
-            Value::Dict(vec![(Value::from("$set"), Value::None)]),
-            "{\"$dict\":[[\"$set\",null]]}",
-        );
+        check(Value::Dict(vec![(Value::Int(1), Value::None)]), "{\"$dict\":[[1,null]]}");
+        check(Value::Dict(vec![(Value::from("$set"), Value::None)]), "{\"$dict\":[[\"$set\",null]]}");
     }
 
     #[test]
     fn numbers_come_back_from_json() {
         let parse = |text: &str| Value::from_json(&serde_json::from_str(text).expect("valid JSON"));
-        assert_eq!(
-            parse("1180591620717411303424"),
-            Value::BigInt(BigInt::from(2).pow(70))
-        );
+        assert_eq!(parse("1180591620717411303424"), Value::BigInt(BigInt::from(2).pow(70)));
         assert_eq!(parse("-9"), Value::Int(-9));
         assert_eq!(parse("1.5"), Value::Float(1.5));
     }

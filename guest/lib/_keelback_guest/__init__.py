@@ -140,7 +140,8 @@ def _whole_program(filename, run):
 
 def _start(options):
     start.apply(session, options)
-    signals.limits = dict(options.get("limits") or {})
+    signals.limits = limits = dict(options.get("limits") or {})
+    start.set_output_limit(limits.get("output"))
 
 
 def _set(name, value):

@@ -26,8 +26,9 @@ _TAKES_AWAITABLES = frozenset(
     "gather wait wait_for shield as_completed ensure_future create_task run run_until_complete "
     "run_coroutine_threadsafe isawaitable iscoroutine timeout".split()
 )
-# Methods and builtins that hand their arguments on.
-_KEEPS = frozenset("append add extend insert appendleft put put_nowait list tuple set map zip enumerate reversed".split())
+# Methods that keep their arguments, and builtins that hand them on.
+_METHODS_KEEP = frozenset("append add extend insert appendleft put put_nowait".split())
+_BUILTINS_KEEP = frozenset("list tuple set map zip enumerate reversed".split())
 
 _answers = {}  # (code, offset) to bool; code objects of equal cells are equal, and so are their answers
 _trees = {}  # filename to (source, tree with parents)
@@ -149,7 +150,7 @@ class _Scope:
                     name = _last_name(parent.func)
                     if name in _TAKES_AWAITABLES:
                         return True
-                    if name not in _KEEPS:
+                    if not _keeps(parent.func):
                         return False
                     if isinstance(parent.func, ast.Attribute) and name != "put":
                         return self._is_awaited_name(parent.func.value)
@@ -218,6 +219,13 @@ def _last_name(node):
     return node.id if isinstance(node, ast.Name) else None
 
 
+def _keeps(function):
+    """Whether what a function is given lives on in what it returns or belongs to."""
+    if isinstance(function, ast.Attribute):
+        return function.attr in _METHODS_KEEP
+    return isinstance(function, ast.Name) and function.id in _BUILTINS_KEEP
+
+
 def _target_names(node):
     if isinstance(node, ast.Name):
         return {node.id}
@@ -249,7 +257,7 @@ def _spine(node):
     if isinstance(node, ast.Call):
         name = _last_name(node.func)
         found = set()
-        if name in _TAKES_AWAITABLES or name in _KEEPS:
+        if name in _TAKES_AWAITABLES or _keeps(node.func):
             for argument in node.args:
                 found |= _spine(argument)
             for item in node.keywords:

@@ -106,9 +106,14 @@ def open_stdin():
 _limits = {}
 
 
+def set_output_limit(text):
+    """What OutputLimitError says; *text* is the limit as the host writes it, e.g. "1000 bytes of output"."""
+    _host.set_output_limit_error(OutputLimitError, f"cell used all {text or 'its share of output'}")
+
+
 def prepare(session):
     builtins.OutputLimitError = OutputLimitError
-    _host.set_output_limit_error(OutputLimitError, "output limit reached")
+    set_output_limit(None)
     builtins.display = display
     builtins.exit = _Quitter("exit")
     builtins.quit = _Quitter("quit")

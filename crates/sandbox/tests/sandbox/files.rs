@@ -19,11 +19,7 @@ fn read(folder: &Path, name: &str) -> Option<String> {
 }
 
 fn changes(report: &Report) -> Vec<(String, ChangeKind)> {
-    let mut changes: Vec<_> = report
-        .files
-        .iter()
-        .map(|change| (change.guest_path.clone(), change.kind))
-        .collect();
+    let mut changes: Vec<_> = report.files.iter().map(|change| (change.guest_path.clone(), change.kind)).collect();
     changes.sort_by(|a, b| a.0.cmp(&b.0));
     changes
 }
@@ -35,19 +31,10 @@ fn a_read_grant_reads_and_does_not_write() {
     check_in(
         &mut session,
         &[
-            (
-                "import os, pathlib\nopen('/data/a.txt').read()",
-                "= 'alpha'",
-            ),
-            (
-                "sorted(os.listdir('/data')), os.listdir('/data/sub')",
-                "= (['a.txt', 'sub'], ['b.txt'])",
-            ),
+            ("import os, pathlib\nopen('/data/a.txt').read()", "= 'alpha'"),
+            ("sorted(os.listdir('/data')), os.listdir('/data/sub')", "= (['a.txt', 'sub'], ['b.txt'])"),
             ("pathlib.Path('/data/sub/b.txt').read_text()", "= 'beta'"),
-            (
-                "os.stat('/data/a.txt').st_size, os.path.isdir('/data/sub')",
-                "= (5, True)",
-            ),
+            ("os.stat('/data/a.txt').st_size, os.path.isdir('/data/sub')", "= (5, True)"),
             ("'data' in os.listdir('/')", "= True"),
         ],
     );
@@ -65,10 +52,7 @@ fn a_read_grant_reads_and_does_not_write() {
         "os.truncate('/data/a.txt', 0)",
     ] {
         let outcome = brief(&run(&mut session, cell).outcome);
-        assert!(
-            outcome.starts_with("PermissionError") || outcome.starts_with("OSError"),
-            "{cell}: {outcome}"
-        );
+        assert!(outcome.starts_with("PermissionError") || outcome.starts_with("OSError"), "{cell}: {outcome}");
     }
     assert_eq!(read(folder.path(), "a.txt").as_deref(), Some("alpha"));
 }
@@ -82,17 +66,10 @@ fn a_write_grant_changes_the_host_and_is_reported() {
         "import os\nopen('/data/new.txt', 'w').write('x')\nos.remove('/data/a.txt')\nos.mkdir('/data/d')",
     );
     assert_eq!(brief(&report.outcome), "done");
-    assert_eq!(
-        (
-            read(folder.path(), "new.txt").as_deref(),
-            read(folder.path(), "a.txt")
-        ),
-        (Some("x"), None)
-    );
+    assert_eq!((read(folder.path(), "new.txt").as_deref(), read(folder.path(), "a.txt")), (Some("x"), None));
     let changed: Vec<String> = changes(&report).into_iter().map(|(path, _)| path).collect();
     assert!(
-        changed.contains(&"/data/new.txt".to_owned())
-            && changed.contains(&"/data/a.txt".to_owned()),
+        changed.contains(&"/data/new.txt".to_owned()) && changed.contains(&"/data/a.txt".to_owned()),
         "{changed:?}"
     );
     assert!(run(&mut session, "1").files.is_empty());
@@ -103,34 +80,13 @@ fn a_synced_grant_reaches_the_host_when_the_cell_ends_well() {
     let folder = folder();
     let mut session = session_with(Permissions::none().write_synced(folder.path(), "/data"));
     let change = "import os\nopen('/data/new.txt', 'w').write('x')\nopen('/data/sub/b.txt', 'a').write('!')\nos.remove('/data/a.txt')";
-    let report = run(
-        &mut session,
-        &format!("{change}\nassert open('/data/new.txt').read() == 'x'\n1/0"),
-    );
+    let report = run(&mut session, &format!("{change}\nassert open('/data/new.txt').read() == 'x'\n1/0"));
     assert_eq!(changes(&report).len(), 3);
-    assert_eq!(
-        (
-            read(folder.path(), "new.txt"),
-            read(folder.path(), "a.txt").as_deref()
-        ),
-        (None, Some("alpha"))
-    );
-    check_in(
-        &mut session,
-        &[(
-            "os.path.exists('/data/new.txt'), os.path.exists('/data/a.txt')",
-            "= (False, True)",
-        )],
-    );
+    assert_eq!((read(folder.path(), "new.txt"), read(folder.path(), "a.txt").as_deref()), (None, Some("alpha")));
+    check_in(&mut session, &[("os.path.exists('/data/new.txt'), os.path.exists('/data/a.txt')", "= (False, True)")]);
     let report = run(&mut session, change);
     assert_eq!(report.sync_errors, Vec::<String>::new());
-    assert_eq!(
-        (
-            read(folder.path(), "new.txt").as_deref(),
-            read(folder.path(), "a.txt")
-        ),
-        (Some("x"), None)
-    );
+    assert_eq!((read(folder.path(), "new.txt").as_deref(), read(folder.path(), "a.txt")), (Some("x"), None));
     assert_eq!(read(folder.path(), "sub/b.txt").as_deref(), Some("beta!"));
 }
 
@@ -140,10 +96,7 @@ fn a_copy_never_reaches_the_host() {
     let mut session = session_with(Permissions::none().write_copy(folder.path(), "/data"));
     check_in(
         &mut session,
-        &[
-            ("open('/data/a.txt', 'w').write('changed')", "= 7"),
-            ("open('/data/a.txt').read()", "= 'changed'"),
-        ],
+        &[("open('/data/a.txt', 'w').write('changed')", "= 7"), ("open('/data/a.txt').read()", "= 'changed'")],
     );
     assert_eq!(read(folder.path(), "a.txt").as_deref(), Some("alpha"));
 }
@@ -153,10 +106,7 @@ fn a_single_file_can_be_granted_at_any_path() {
     let folder = folder();
     let permissions = Permissions::none()
         .read(folder.path().join("a.txt"), "/in/first.txt")
-        .write(
-            folder.path().join("sub/b.txt"),
-            "/work/deep/second, with comma.txt",
-        );
+        .write(folder.path().join("sub/b.txt"), "/work/deep/second, with comma.txt");
     let mut session = session_with(permissions);
     check_in(
         &mut session,
@@ -173,47 +123,26 @@ fn a_single_file_can_be_granted_at_any_path() {
 fn a_large_folder_is_listed_whole() {
     let folder = tempfile::tempdir().unwrap();
     for i in 0..3000 {
-        fs::write(
-            folder.path().join(format!("file-with-a-longer-name-{i}")),
-            "",
-        )
-        .unwrap();
+        fs::write(folder.path().join(format!("file-with-a-longer-name-{i}")), "").unwrap();
     }
     let mut session = session_with(Permissions::none().read(folder.path(), "/data"));
-    check_in(
-        &mut session,
-        &[("import os\nlen(set(os.listdir('/data')))", "= 3000")],
-    );
+    check_in(&mut session, &[("import os\nlen(set(os.listdir('/data')))", "= 3000")]);
 }
 
 #[test]
 fn grants_that_cannot_be_are_refused_with_the_path() {
-    let options =
-        |permissions| keelback_sandbox::SessionOptions::default().permissions(permissions);
+    let options = |permissions| keelback_sandbox::SessionOptions::default().permissions(permissions);
     let chain = |error: keelback_sandbox::Error| {
-        let source = std::error::Error::source(&error)
-            .map(ToString::to_string)
-            .unwrap_or_default();
+        let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
         format!("{error}: {source}")
     };
     let folder = folder();
     for (permissions, part) in [
-        (
-            Permissions::none().read("/no/such/folder", "/data"),
-            "/no/such/folder",
-        ),
+        (Permissions::none().read("/no/such/folder", "/data"), "/no/such/folder"),
         (Permissions::none().read(folder.path(), "/"), "`/`"),
         (Permissions::none().read(folder.path(), "data"), "`data`"),
-        (
-            Permissions::none().read(folder.path(), "/usr/lib/python3.13/json"),
-            "/usr/lib/python3.13",
-        ),
-        (
-            Permissions::none()
-                .read(folder.path(), "/data")
-                .write(folder.path(), "/data"),
-            "/data",
-        ),
+        (Permissions::none().read(folder.path(), "/usr/lib/python3.13/json"), "/usr/lib/python3.13"),
+        (Permissions::none().read(folder.path(), "/data").write(folder.path(), "/data"), "/data"),
     ] {
         let error = chain(crate::engine().session(options(permissions)).err().unwrap());
         assert!(error.contains(part), "{error}");

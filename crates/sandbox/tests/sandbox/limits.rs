@@ -12,17 +12,9 @@ const SHORT: Duration = Duration::from_millis(60);
 fn wall_time_raises_and_finally_runs() {
     let mut session = limited(|limits| limits.wall_time = Some(SHORT));
     run(&mut session, "x = 1");
-    let report = run(
-        &mut session,
-        "try:\n    while True: x += 1\nfinally:\n    print('cleaned up')",
-    );
-    assert_eq!(
-        brief(&report.outcome),
-        "TimeoutError: cell used all 60 ms of wall time"
-    );
-    let Outcome::Raised(raised) = &report.outcome else {
-        panic!("not raised")
-    };
+    let report = run(&mut session, "try:\n    while True: x += 1\nfinally:\n    print('cleaned up')");
+    assert_eq!(brief(&report.outcome), "TimeoutError: cell used all 60 ms of wall time");
+    let Outcome::Raised(raised) = &report.outcome else { panic!("not raised") };
     assert_eq!(raised.limit, Some(Limit::WallTime(SHORT)));
     assert_eq!(report.text(Stream::Stdout), "cleaned up\n");
     check_in(&mut session, &[("x > 1", "= True")]);
@@ -30,23 +22,12 @@ fn wall_time_raises_and_finally_runs() {
 
 #[test]
 fn wall_time_ends_waits() {
-    for wait in [
-        "import time; time.sleep(99)",
-        "import asyncio; await asyncio.sleep(99)",
-        "await asyncio.Future()",
-    ] {
+    for wait in ["import time; time.sleep(99)", "import asyncio; await asyncio.sleep(99)", "await asyncio.Future()"] {
         let mut session = limited(|limits| limits.wall_time = Some(SHORT));
         run(&mut session, "import asyncio\nx = 1");
         let outcome = run(&mut session, wait).outcome;
-        assert_eq!(
-            brief(&outcome),
-            "TimeoutError: cell used all 60 ms of wall time",
-            "{wait}"
-        );
-        check_in(
-            &mut session,
-            &[("x", "= 1"), ("await asyncio.sleep(0, 2)", "= 2")],
-        );
+        assert_eq!(brief(&outcome), "TimeoutError: cell used all 60 ms of wall time", "{wait}");
+        check_in(&mut session, &[("x", "= 1"), ("await asyncio.sleep(0, 2)", "= 2")]);
     }
 }
 
@@ -57,10 +38,7 @@ fn cpu_time_counts_work_and_not_waits() {
         &mut session,
         &[
             ("import time\ntime.sleep(0.15)\n5", "= 5"),
-            (
-                "while True: pass",
-                "TimeoutError: cell used all 60 ms of CPU time",
-            ),
+            ("while True: pass", "TimeoutError: cell used all 60 ms of CPU time"),
             ("6", "= 6"),
         ],
     );
@@ -84,22 +62,9 @@ fn a_guest_that_does_not_react_is_stopped_and_goes_on() {
         session.checkpoint().unwrap();
         run(&mut session, "x = 2");
         let outcome = run(&mut session, cell).outcome;
-        let Outcome::Stopped {
-            limit,
-            reason,
-            restored,
-        } = outcome
-        else {
-            panic!("{cell}: {outcome:?}")
-        };
-        assert_eq!(
-            (limit, restored),
-            (Some(Limit::WallTime(SHORT)), Restored::Checkpoint)
-        );
-        assert_eq!(
-            reason,
-            "the cell used all 60 ms of wall time, did not react within 60 ms and was stopped"
-        );
+        let Outcome::Stopped { limit, reason, restored } = outcome else { panic!("{cell}: {outcome:?}") };
+        assert_eq!((limit, restored), (Some(Limit::WallTime(SHORT)), Restored::Checkpoint));
+        assert_eq!(reason, "the cell used all 60 ms of wall time, did not react within 60 ms and was stopped");
         check_in(&mut session, &[("x", "= 1")]);
     }
 }
@@ -112,26 +77,13 @@ fn a_stopped_session_without_a_checkpoint_starts_again() {
     });
     run(&mut session, "x = 1");
     let outcome = run(&mut session, "sum(range(10**12))").outcome;
-    assert!(
-        matches!(
-            outcome,
-            Outcome::Stopped {
-                restored: Restored::Start,
-                ..
-            }
-        ),
-        "{outcome:?}"
-    );
+    assert!(matches!(outcome, Outcome::Stopped { restored: Restored::Start, .. }), "{outcome:?}");
     check_in(&mut session, &[("x", "NameError: name 'x' is not defined")]);
 }
 
 #[test]
 fn an_interrupt_raises_in_loops_sleeps_and_awaits() {
-    let cells = [
-        "while True: pass",
-        "import time; time.sleep(99)",
-        "import asyncio; await asyncio.sleep(99)",
-    ];
+    let cells = ["while True: pass", "import time; time.sleep(99)", "import asyncio; await asyncio.sleep(99)"];
     for cell in cells {
         let mut session = session();
         run(&mut session, "x = 1");
@@ -154,15 +106,8 @@ fn an_interrupt_raises_in_loops_sleeps_and_awaits() {
 fn memory_runs_out_as_memory_error() {
     let mut session = limited(|limits| limits.memory_bytes = 100 << 20);
     run(&mut session, "x = 1");
-    for cell in [
-        "'x' * 10**9",
-        "[0] * 10**8",
-        "bytearray(200_000_000)",
-        "l = []\nwhile True: l.append('x' * 10**6)",
-    ] {
-        let Outcome::Raised(raised) = run(&mut session, cell).outcome else {
-            panic!("{cell}")
-        };
+    for cell in ["'x' * 10**9", "[0] * 10**8", "bytearray(200_000_000)", "l = []\nwhile True: l.append('x' * 10**6)"] {
+        let Outcome::Raised(raised) = run(&mut session, cell).outcome else { panic!("{cell}") };
         assert_eq!(
             (raised.type_name.as_str(), raised.limit),
             ("MemoryError", Some(Limit::Memory(100 << 20))),
@@ -176,19 +121,11 @@ fn memory_runs_out_as_memory_error() {
 fn output_has_an_end() {
     let mut session = limited(|limits| limits.output_bytes = 1000);
     let report = run(&mut session, "while True: print('x' * 99)");
-    assert_eq!(
-        brief(&report.outcome),
-        "OutputLimitError: cell used all 1000 bytes of output"
-    );
-    let Outcome::Raised(raised) = &report.outcome else {
-        panic!("not raised")
-    };
+    assert_eq!(brief(&report.outcome), "OutputLimitError: cell used all 1000 bytes of output");
+    let Outcome::Raised(raised) = &report.outcome else { panic!("not raised") };
     assert_eq!(raised.limit, Some(Limit::Output(1000)));
     assert_eq!(report.text(Stream::Stdout).len(), 1000);
-    assert_eq!(
-        run(&mut session, "print('again')").text(Stream::Stdout),
-        "again\n"
-    );
+    assert_eq!(run(&mut session, "print('again')").text(Stream::Stdout), "again\n");
 }
 
 #[test]
@@ -212,22 +149,9 @@ fn recursion_ends_in_recursion_error() {
             "eval('+'.join(['x'] * 50_000))",
         ] {
             let outcome = run(&mut session, &format!("{limit}{cell}")).outcome;
-            let Outcome::Raised(raised) = &outcome else {
-                panic!("{cell}: {}", brief(&outcome))
-            };
-            let expected = [
-                "RecursionError",
-                "MemoryError",
-                "SyntaxError",
-                "NameError",
-                "error",
-                "PatternError",
-            ];
-            assert!(
-                expected.contains(&raised.type_name.as_str()),
-                "{cell}: {}",
-                brief(&outcome)
-            );
+            let Outcome::Raised(raised) = &outcome else { panic!("{cell}: {}", brief(&outcome)) };
+            let expected = ["RecursionError", "MemoryError", "SyntaxError", "NameError", "error", "PatternError"];
+            assert!(expected.contains(&raised.type_name.as_str()), "{cell}: {}", brief(&outcome));
         }
     }
     check_in(&mut session, &[("1 + 1", "= 2")]);
@@ -237,29 +161,17 @@ fn recursion_ends_in_recursion_error() {
 fn open_files_have_a_maximum() {
     let mut session = limited(|limits| limits.open_files = 16);
     let cell = "files = []\nwhile True: files.append(open('f', 'w'))";
-    assert!(
-        brief(&run(&mut session, cell).outcome).starts_with("OSError: [Errno 33]"),
-        "EMFILE in WASI is 33"
-    );
-    check_in(
-        &mut session,
-        &[("files.clear()\nopen('f', 'w').write('x')", "= 1")],
-    );
+    assert!(brief(&run(&mut session, cell).outcome).starts_with("OSError: [Errno 33]"), "EMFILE in WASI is 33");
+    check_in(&mut session, &[("files.clear()\nopen('f', 'w').write('x')", "= 1")]);
 }
 
 #[test]
 fn scratch_space_has_a_maximum() {
     let mut session = limited(|limits| limits.scratch_bytes = 1 << 20);
     let cell = "with open('f', 'wb') as f:\n    while True: f.write(bytes(10_000))";
-    assert!(
-        brief(&run(&mut session, cell).outcome).contains("[Errno 51]"),
-        "ENOSPC in WASI is 51"
-    );
+    assert!(brief(&run(&mut session, cell).outcome).contains("[Errno 51]"), "ENOSPC in WASI is 51");
     let cell = "import os\nos.remove('f')\nfor i in range(10**6): open(str(i), 'w').close()";
-    assert!(
-        brief(&run(&mut session, cell).outcome).contains("[Errno 51]"),
-        "names count too"
-    );
+    assert!(brief(&run(&mut session, cell).outcome).contains("[Errno 51]"), "names count too");
     check_in(&mut session, &[("1", "= 1")]);
 }
 
@@ -267,12 +179,6 @@ fn scratch_space_has_a_maximum() {
 fn limits_that_make_no_sense_are_refused() {
     let mut limits = keelback_sandbox::Limits::default();
     limits.memory_bytes = 1 << 20;
-    let error = engine()
-        .session(SessionOptions::default().limits(limits))
-        .err()
-        .unwrap();
-    assert_eq!(
-        error.to_string(),
-        "limit `memory_bytes` is 1048576; it must be at least 50331648"
-    );
+    let error = engine().session(SessionOptions::default().limits(limits)).err().unwrap();
+    assert_eq!(error.to_string(), "limit `memory_bytes` is 1048576; it must be at least 50331648");
 }

@@ -10,24 +10,14 @@ fn a_program_is_main() {
     let options = SessionOptions::default().arguments(["prog.py", "a", "--b"]);
     let mut session = engine().session(options).unwrap();
     let report = session.run(Cell::program(source, "prog.py")).unwrap();
-    assert_eq!(
-        report.text(Stream::Stdout),
-        "['prog.py', 'a', '--b'] prog.py\n"
-    );
+    assert_eq!(report.text(Stream::Stdout), "['prog.py', 'a', '--b'] prog.py\n");
     assert_eq!(brief(&report.outcome), "exit 3");
 }
 
 #[test]
 fn a_program_fails_as_under_python() {
-    let report = session()
-        .run(Cell::program(
-            "def f():\n    raise KeyError('k')\nf()\n",
-            "prog.py",
-        ))
-        .unwrap();
-    let Outcome::Raised(raised) = report.outcome else {
-        panic!("{:?}", report.outcome)
-    };
+    let report = session().run(Cell::program("def f():\n    raise KeyError('k')\nf()\n", "prog.py")).unwrap();
+    let Outcome::Raised(raised) = report.outcome else { panic!("{:?}", report.outcome) };
     assert_eq!(
         raised.traceback,
         "Traceback (most recent call last):\n  File \"prog.py\", line 3, in <module>\n    f()\n    ~^^\n  \
@@ -41,21 +31,13 @@ fn a_program_fails_as_under_python() {
 
 #[test]
 fn a_module_is_run_by_name() {
-    let options = SessionOptions::default()
-        .arguments(["json.tool"])
-        .permissions(stdin("{\"a\":1}"));
-    let report = engine()
-        .session(options)
-        .unwrap()
-        .run(Cell::module("json.tool"))
-        .unwrap();
+    let options = SessionOptions::default().arguments(["json.tool"]).permissions(stdin("{\"a\":1}"));
+    let report = engine().session(options).unwrap().run(Cell::module("json.tool")).unwrap();
     assert_eq!(report.text(Stream::Stdout), "{\n    \"a\": 1\n}\n");
 }
 
 fn stdin(text: &'static str) -> Permissions {
-    Permissions::none().stdin(Stdin::Reader(std::sync::Arc::new(std::sync::Mutex::new(
-        text.as_bytes(),
-    ))))
+    Permissions::none().stdin(Stdin::Reader(std::sync::Arc::new(std::sync::Mutex::new(text.as_bytes()))))
 }
 
 #[test]
@@ -76,62 +58,28 @@ fn input_comes_from_where_it_is_granted() {
 fn the_surroundings_are_those_of_python() {
     check(&[
         ("import sys, os, platform", "done"),
-        (
-            "sys.version_info[:2], sys.version.startswith('3.13')",
-            "= ((3, 13), True)",
-        ),
-        (
-            "sys.implementation.name, sys.byteorder, sys.maxsize",
-            "= ('cpython', 'little', 2147483647)",
-        ),
-        (
-            "platform.python_version() == sys.version.split()[0]",
-            "= True",
-        ),
-        (
-            "isinstance(platform.platform(), str), isinstance(sys.executable, str)",
-            "= (True, True)",
-        ),
-        (
-            "sys.flags.utf8_mode in (0, 1), sys.flags.optimize",
-            "= (True, 0)",
-        ),
+        ("sys.version_info[:2], sys.version.startswith('3.13')", "= ((3, 13), True)"),
+        ("sys.implementation.name, sys.byteorder, sys.maxsize", "= ('cpython', 'little', 2147483647)"),
+        ("platform.python_version() == sys.version.split()[0]", "= True"),
+        ("isinstance(platform.platform(), str), isinstance(sys.executable, str)", "= (True, True)"),
+        ("sys.flags.utf8_mode in (0, 1), sys.flags.optimize", "= (True, 0)"),
         ("__name__", "= '__main__'"),
         ("import __main__\n__main__.sys is sys", "= True"),
         ("os.getcwd()", "= '/work'"),
-        (
-            "open('a.txt', 'w').write('hello'), open('a.txt').read()",
-            "= (5, 'hello')",
-        ),
-        (
-            "import tempfile\nwith tempfile.NamedTemporaryFile('w+') as f: f.write('x')",
-            "done",
-        ),
-        (
-            "with tempfile.TemporaryDirectory() as d: os.mkdir(d + '/sub')",
-            "done",
-        ),
+        ("open('a.txt', 'w').write('hello'), open('a.txt').read()", "= (5, 'hello')"),
+        ("import tempfile\nwith tempfile.NamedTemporaryFile('w+') as f: f.write('x')", "done"),
+        ("with tempfile.TemporaryDirectory() as d: os.mkdir(d + '/sub')", "done"),
         ("print('x', flush=True)", "done"),
         ("dict(os.environ)", "= {}"),
     ]);
     let outcome = run(&mut session(), "breakpoint()").outcome;
-    assert!(
-        brief(&outcome).contains("not available in the sandbox"),
-        "{}",
-        brief(&outcome)
-    );
+    assert!(brief(&outcome).contains("not available in the sandbox"), "{}", brief(&outcome));
 }
 
 #[test]
 fn environment_variables_are_granted_by_name() {
     let mut session = session_with(Permissions::none().env("LANG", "de_DE.UTF-8"));
-    check_in(
-        &mut session,
-        &[(
-            "import os\ndict(os.environ), os.getenv('HOME')",
-            "= ({'LANG': 'de_DE.UTF-8'}, None)",
-        )],
-    );
+    check_in(&mut session, &[("import os\ndict(os.environ), os.getenv('HOME')", "= ({'LANG': 'de_DE.UTF-8'}, None)")]);
 }
 
 #[test]
@@ -141,10 +89,7 @@ fn the_library_travels_inside_the_image() {
                    binascii email http.client urllib.request logging.config unittest concurrent.futures threading \
                    multiprocessing subprocess socket selectors pydoc difflib pprint tomllib graphlib ipaddress shelve \
                    configparser argparse gettext locale calendar sched queue imaplib ftplib smtplib mailbox turtle.x";
-    for module in modules
-        .split_whitespace()
-        .filter(|module| *module != "turtle.x")
-    {
+    for module in modules.split_whitespace().filter(|module| *module != "turtle.x") {
         check(&[(&format!("import {module}"), "done")]);
     }
     check(&[
@@ -164,23 +109,14 @@ fn the_library_travels_inside_the_image() {
             "import hashlib\n[hashlib.new(n, b'x').hexdigest()[:4] for n in ('md5', 'sha1', 'sha256', 'sha512', 'sha3_256', 'blake2b')]",
             "= ['9dd4', '11f6', '2d71', 'a4ab', '741e', '0909']",
         ),
-        (
-            "hashlib.sha256(b'abc' * 10**6).hexdigest()[:8]",
-            "= 'f4096a13'",
-        ),
+        ("hashlib.sha256(b'abc' * 10**6).hexdigest()[:8]", "= 'f4096a13'"),
         (
             "from zoneinfo import ZoneInfo\nimport datetime\ndatetime.datetime(2026, 7, 1, tzinfo=ZoneInfo('Europe/Berlin')).utcoffset().seconds",
             "= 7200",
         ),
-        (
-            "from decimal import Decimal\nDecimal(1) / 7",
-            "= Decimal('0.1428571428571428571428571429')",
-        ),
+        ("from decimal import Decimal\nDecimal(1) / 7", "= Decimal('0.1428571428571428571428571429')"),
         ("'日本'.encode('shift_jis')", "= b'\\x93\\xfa\\x96{'"),
-        (
-            "import inspect, json\ninspect.getsource(json.dumps).startswith('def dumps(')",
-            "= True",
-        ),
+        ("import inspect, json\ninspect.getsource(json.dumps).startswith('def dumps(')", "= True"),
         ("json.__file__", "= '/usr/lib/python3.13/json/__init__.py'"),
     ]);
 }
@@ -201,20 +137,13 @@ fn what_cannot_exist_says_so() {
         "import urllib.request\nurllib.request.urlopen('http://127.0.0.1/')",
     ] {
         let outcome = run(&mut session(), cell).outcome;
-        assert!(
-            brief(&outcome).contains("not available in the sandbox"),
-            "{cell}: {}",
-            brief(&outcome)
-        );
+        assert!(brief(&outcome).contains("not available in the sandbox"), "{cell}: {}", brief(&outcome));
     }
 }
 
 #[test]
 fn print_flushes_in_pieces_and_large_output_is_whole() {
-    check_output(
-        "for i in range(3): print(i, end=' ', flush=True)\nprint()",
-        "0 1 2 \n",
-    );
+    check_output("for i in range(3): print(i, end=' ', flush=True)\nprint()", "0 1 2 \n");
     let report = run(&mut session(), "for i in range(100_000): print('x' * 99)");
     assert_eq!(report.text(Stream::Stdout).len(), 10_000_000);
 }

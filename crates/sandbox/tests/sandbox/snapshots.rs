@@ -49,10 +49,7 @@ fn both_sides_of_a_fork_go_on() {
     check_in(&mut child, STILL);
     check_in(&mut parent, STILL);
     let mut grandchild = child.fork().unwrap();
-    check_in(
-        &mut grandchild,
-        &[("next(numbers)", "= 3"), ("numbers = None", "done")],
-    );
+    check_in(&mut grandchild, &[("next(numbers)", "= 3"), ("numbers = None", "done")]);
     drop(child);
     check_in(&mut parent, &[("next(numbers)", "= 3")]);
 }
@@ -76,20 +73,9 @@ fn a_transaction_that_fails_leaves_nothing() {
     run(&mut session, "rows = [1]");
     let failing = "rows.append(2)\nopen('new.txt', 'w').write('x')\n1/0";
     let report = session.run(Cell::from(failing).transaction()).unwrap();
-    assert_eq!(
-        (brief(&report.outcome).as_str(), report.rolled_back),
-        ("ZeroDivisionError: division by zero", true)
-    );
-    check_in(
-        &mut session,
-        &[
-            ("rows", "= [1]"),
-            ("import os\nos.path.exists('new.txt')", "= False"),
-        ],
-    );
-    let report = session
-        .run(Cell::from("rows.append(3)").transaction())
-        .unwrap();
+    assert_eq!((brief(&report.outcome).as_str(), report.rolled_back), ("ZeroDivisionError: division by zero", true));
+    check_in(&mut session, &[("rows", "= [1]"), ("import os\nos.path.exists('new.txt')", "= False")]);
+    let report = session.run(Cell::from("rows.append(3)").transaction()).unwrap();
     assert!(!report.rolled_back);
     check_in(&mut session, &[("rows", "= [1, 3]")]);
     run(&mut session, failing);
@@ -110,10 +96,7 @@ fn a_saved_session_goes_on_in_another_engine() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     std::fs::write(&path, bytes).unwrap();
-    let error = engine()
-        .load(&path, SessionOptions::default())
-        .err()
-        .unwrap();
+    let error = engine().load(&path, SessionOptions::default()).err().unwrap();
     assert!(matches!(error, Error::Snapshot(_)), "{error}");
 }
 
@@ -122,9 +105,7 @@ fn what_cannot_be_in_two_places_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let mut session = session_with(Permissions::none().write(folder.path(), "/data"));
     run(&mut session, "f = open('/data/out.txt', 'w')");
-    let Err(Error::Snapshot(error)) = session.fork() else {
-        panic!("it was forked")
-    };
+    let Err(Error::Snapshot(error)) = session.fork() else { panic!("it was forked") };
     assert!(error.to_string().contains("/data/out.txt"), "{error}");
     run(&mut session, "f.close()");
     assert!(session.fork().is_ok());
@@ -135,9 +116,7 @@ fn what_cannot_be_in_two_places_is_refused_by_name() {
         &mut session,
         "import asyncio\nasync def call(): await never()\nt = asyncio.create_task(call())\nawait asyncio.sleep(0)\nawait asyncio.sleep(0)",
     );
-    let Err(Error::Snapshot(error)) = session.fork() else {
-        panic!("it was forked")
-    };
+    let Err(Error::Snapshot(error)) = session.fork() else { panic!("it was forked") };
     assert!(error.to_string().contains("`never`"), "{error}");
 }
 
@@ -158,10 +137,7 @@ fn no_two_sessions_have_the_same_randomness() {
     let tuples: Vec<Vec<Value>> = seen
         .into_iter()
         .map(|outcome| match outcome {
-            Outcome::Value {
-                data: Some(Value::Tuple(items)),
-                ..
-            } => items,
+            Outcome::Value { data: Some(Value::Tuple(items)), .. } => items,
             other => panic!("{other:?}"),
         })
         .collect();
@@ -178,9 +154,7 @@ fn a_pinned_session_repeats_itself() {
                 a = time.time(); time.sleep(3600); b = time.time()\n\
                 (random.random(), str(uuid.uuid4()), str(datetime.datetime.now()), os.urandom(8), time.monotonic(), b - a >= 3600)";
     let outcome = |seed| {
-        let mut session = engine()
-            .session(SessionOptions::default().deterministic(seed))
-            .unwrap();
+        let mut session = engine().session(SessionOptions::default().deterministic(seed)).unwrap();
         brief(&run(&mut session, cell).outcome)
     };
     assert_eq!(outcome(7), outcome(7));
@@ -193,25 +167,15 @@ fn a_session_leaves_nothing_for_the_next() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("x"), "secret").unwrap();
     for _ in 0..20 {
-        let mut first = session_with(
-            Permissions::none()
-                .read(folder.path(), "/data")
-                .env("TOKEN", "secret-token"),
-        );
+        let mut first = session_with(Permissions::none().read(folder.path(), "/data").env("TOKEN", "secret-token"));
         let cell = "import builtins, sys, os, json\nbuiltins.left = json.left = sys.left = 'left-behind' * 1000\n\
                     open('/tmp/left', 'w').write('left-behind')\nf = open('/data/x')\nf.read()";
         check_in(&mut first, &[(cell, "= 'secret'")]);
         drop(first);
         let cells = [
             ("left", "NameError: name 'left' is not defined"),
-            (
-                "import json, sys, os\nhasattr(json, 'left'), hasattr(sys, 'left')",
-                "= (False, False)",
-            ),
-            (
-                "os.listdir('/tmp'), os.environ.get('TOKEN'), os.path.exists('/data')",
-                "= ([], None, False)",
-            ),
+            ("import json, sys, os\nhasattr(json, 'left'), hasattr(sys, 'left')", "= (False, False)"),
+            ("os.listdir('/tmp'), os.environ.get('TOKEN'), os.path.exists('/data')", "= ([], None, False)"),
         ];
         check_in(&mut session(), &cells);
     }

@@ -8,9 +8,7 @@ use std::{
     time::Duration,
 };
 
-use keelback_sandbox::{
-    Limit, Outcome, Parameter, Permissions, SessionOptions, Tool, ToolError, Value,
-};
+use keelback_sandbox::{Limit, Outcome, Parameter, Permissions, SessionOptions, Tool, ToolError, Value};
 
 use crate::{brief, check_in, engine, run, session_with};
 
@@ -22,8 +20,7 @@ fn tools() -> Permissions {
     .doc("Adds two numbers.")
     .parameter(Parameter::new("a").json_type("integer"))
     .parameter(Parameter::new("b").json_type("integer").default(10));
-    let echo = Tool::new("echo", |mut arguments| Ok(arguments.remove(0)))
-        .parameter(Parameter::new("value"));
+    let echo = Tool::new("echo", |mut arguments| Ok(arguments.remove(0))).parameter(Parameter::new("value"));
     let fail = Tool::new("fail", |arguments| {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         Err(ToolError::new(text(&arguments[0]), text(&arguments[1])))
@@ -31,11 +28,7 @@ fn tools() -> Permissions {
     .parameter(Parameter::new("kind"))
     .parameter(Parameter::new("message"));
     let broken = Tool::new("broken", |_| panic!("a bug of the host"));
-    Permissions::none()
-        .tool(add)
-        .tool(echo)
-        .tool(fail)
-        .tool(broken)
+    Permissions::none().tool(add).tool(echo).tool(fail).tool(broken)
 }
 
 #[test]
@@ -50,10 +43,7 @@ fn tools_are_called_like_functions_and_awaited_like_coroutines() {
             ("def f(): return add(4, 4)\nf()", "= 8"),
             ("[add(i) for i in range(3)]", "= [10, 11, 12]"),
             ("async def g(): return await add(5)\nawait g()", "= 15"),
-            (
-                "import asyncio\nsum(await asyncio.gather(*(add(i, 0) for i in range(20))))",
-                "= 190",
-            ),
+            ("import asyncio\nsum(await asyncio.gather(*(add(i, 0) for i in range(20))))", "= 190"),
             ("asyncio.run(g())", "= 15"),
             ("x = add(1, 1)\ny = await add(x, 1)\ny", "= 3"),
         ],
@@ -63,31 +53,14 @@ fn tools_are_called_like_functions_and_awaited_like_coroutines() {
 #[test]
 fn arguments_are_checked_before_the_call() {
     let mut session = session_with(tools());
-    for cell in [
-        "add()",
-        "add(1, 2, 3)",
-        "add(1, c=2)",
-        "add(1, a=2)",
-        "add('1')",
-        "echo(object())",
-        "echo(lambda: 1)",
-    ] {
+    for cell in ["add()", "add(1, 2, 3)", "add(1, c=2)", "add(1, a=2)", "add('1')", "echo(object())", "echo(lambda: 1)"]
+    {
         let outcome = run(&mut session, cell).outcome;
-        assert!(
-            brief(&outcome).starts_with("TypeError: "),
-            "{cell}: {}",
-            brief(&outcome)
-        );
+        assert!(brief(&outcome).starts_with("TypeError: "), "{cell}: {}", brief(&outcome));
     }
     let text = brief(&run(&mut session, "add('1')").outcome);
-    assert!(
-        text.contains("'a'") && text.contains("integer") && text.contains("str"),
-        "{text}"
-    );
-    check_in(
-        &mut session,
-        &[("unknown(1)", "NameError: name 'unknown' is not defined")],
-    );
+    assert!(text.contains("'a'") && text.contains("integer") && text.contains("str"), "{text}");
+    check_in(&mut session, &[("unknown(1)", "NameError: name 'unknown' is not defined")]);
 }
 
 #[test]
@@ -95,18 +68,9 @@ fn values_go_through_a_tool_unchanged() {
     check_in(
         &mut session_with(tools()),
         &[
-            (
-                "v = [2**70, -1, 1.5, None, True, 'ä', b'\\xff', (1, {2}), {'k': [1]}, {3: 4}]\necho(v) == v",
-                "= True",
-            ),
-            (
-                "[type(x) for x in echo(v)] == [type(x) for x in v]",
-                "= True",
-            ),
-            (
-                "import math\nmath.isnan(echo(math.nan)), echo(-math.inf)",
-                "= (True, -inf)",
-            ),
+            ("v = [2**70, -1, 1.5, None, True, 'ä', b'\\xff', (1, {2}), {'k': [1]}, {3: 4}]\necho(v) == v", "= True"),
+            ("[type(x) for x in echo(v)] == [type(x) for x in v]", "= True"),
+            ("import math\nmath.isnan(echo(math.nan)), echo(-math.inf)", "= (True, -inf)"),
             ("len(echo('x' * 100_000_000))", "= 100000000"),
         ],
     );
@@ -119,9 +83,9 @@ fn errors_of_a_tool_arrive_as_exceptions() {
         &[
             ("fail('KeyError', 'k')", "KeyError: 'k'"),
             ("await fail('ValueError', 'bad')", "ValueError: bad"),
-            ("fail('MyOwnError', 'x')", "ToolError: x"),
-            ("fail('SystemExit', 'x')", "ToolError: x"),
-            ("fail('__import__', 'x')", "ToolError: x"),
+            ("fail('MyOwnError', 'x')", "ToolError: MyOwnError: x"),
+            ("fail('SystemExit', 'x')", "ToolError: SystemExit: x"),
+            ("fail('__import__', 'x')", "ToolError: __import__: x"),
             ("broken()", "RuntimeError: the tool panicked"),
             ("await broken()", "RuntimeError: the tool panicked"),
             (
@@ -136,10 +100,7 @@ fn errors_of_a_tool_arrive_as_exceptions() {
 fn help_shows_signature_and_text() {
     let mut session = session_with(tools());
     let text = run(&mut session, "help(add)").text(keelback_sandbox::Stream::Stdout);
-    assert!(
-        text.contains("add(a: int, b: int = 10)") && text.contains("Adds two numbers."),
-        "{text}"
-    );
+    assert!(text.contains("add(a: int, b: int = 10)") && text.contains("Adds two numbers."), "{text}");
 }
 
 #[test]
@@ -151,13 +112,7 @@ fn awaited_calls_run_at_once() {
         Ok(Value::Int(1))
     });
     let mut session = session_with(Permissions::none().tool(meet));
-    check_in(
-        &mut session,
-        &[(
-            "import asyncio\nsum(await asyncio.gather(*(meet() for _ in range(20))))",
-            "= 20",
-        )],
-    );
+    check_in(&mut session, &[("import asyncio\nsum(await asyncio.gather(*(meet() for _ in range(20))))", "= 20")]);
 }
 
 #[test]
@@ -169,24 +124,14 @@ fn async_tools_are_polled_together() {
             running.fetch_add(1, Ordering::SeqCst);
             std::future::poll_fn(|cx| {
                 cx.waker().wake_by_ref();
-                if running.load(Ordering::SeqCst) == 20 {
-                    std::task::Poll::Ready(())
-                } else {
-                    std::task::Poll::Pending
-                }
+                if running.load(Ordering::SeqCst) == 20 { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
             })
             .await;
             Ok(Value::Int(1))
         }
     });
     let mut session = session_with(Permissions::none().tool(tool));
-    check_in(
-        &mut session,
-        &[(
-            "import asyncio\nsum(await asyncio.gather(*(both() for _ in range(20))))",
-            "= 20",
-        )],
-    );
+    check_in(&mut session, &[("import asyncio\nsum(await asyncio.gather(*(both() for _ in range(20))))", "= 20")]);
 }
 
 #[test]
@@ -194,21 +139,13 @@ fn a_wait_for_a_tool_can_end_early() {
     let never = Tool::new_async("never", |_| std::future::pending());
     let mut limits = keelback_sandbox::Limits::default();
     limits.wall_time = Some(Duration::from_millis(60));
-    let options = SessionOptions::default()
-        .permissions(Permissions::none().tool(never))
-        .limits(limits);
+    let options = SessionOptions::default().permissions(Permissions::none().tool(never)).limits(limits);
     let mut session = engine().session(options).unwrap();
     check_in(
         &mut session,
         &[
-            (
-                "import asyncio\nawait asyncio.wait_for(never(), 0.01)",
-                "TimeoutError: ",
-            ),
-            (
-                "await never()",
-                "TimeoutError: cell used all 60 ms of wall time",
-            ),
+            ("import asyncio\nawait asyncio.wait_for(never(), 0.01)", "TimeoutError: "),
+            ("await never()", "TimeoutError: cell used all 60 ms of wall time"),
             ("never()", "TimeoutError: cell used all 60 ms of wall time"),
             ("7", "= 7"),
         ],
@@ -219,34 +156,22 @@ fn a_wait_for_a_tool_can_end_early() {
 fn calls_are_counted() {
     let count = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&count);
-    let tool = Tool::new("count", move |_| {
-        Ok(Value::Int(counter.fetch_add(1, Ordering::SeqCst) as i64))
-    });
+    let tool = Tool::new("count", move |_| Ok(Value::Int(counter.fetch_add(1, Ordering::SeqCst) as i64)));
     let mut limits = keelback_sandbox::Limits::default();
     limits.tool_calls = 5;
-    let options = SessionOptions::default()
-        .permissions(Permissions::none().tool(tool))
-        .limits(limits);
+    let options = SessionOptions::default().permissions(Permissions::none().tool(tool)).limits(limits);
     let mut session = engine().session(options).unwrap();
     let report = run(&mut session, "while True: count()");
-    assert_eq!(
-        brief(&report.outcome),
-        "RuntimeError: cell used all 5 tool calls"
-    );
-    assert!(
-        matches!(report.outcome, Outcome::Raised(raised) if raised.limit == Some(Limit::ToolCalls(5)))
-    );
-    assert_eq!(
-        (count.load(Ordering::SeqCst), report.usage.tool_calls),
-        (5, 5)
-    );
+    assert_eq!(brief(&report.outcome), "RuntimeError: cell used all 5 tool calls");
+    assert!(matches!(report.outcome, Outcome::Raised(raised) if raised.limit == Some(Limit::ToolCalls(5))));
+    assert_eq!((count.load(Ordering::SeqCst), report.usage.tool_calls), (5, 5));
     check_in(&mut session, &[("count()", "= 5")]);
 }
 
 #[test]
 fn a_tool_needs_a_name_that_python_can_say() {
-    let options = SessionOptions::default()
-        .permissions(Permissions::none().tool(Tool::new("a b", |_| Ok(Value::None))));
+    let options =
+        SessionOptions::default().permissions(Permissions::none().tool(Tool::new("a b", |_| Ok(Value::None))));
     assert_eq!(
         engine().session(options).err().unwrap().to_string(),
         "tool `a b` cannot be offered: its name is not a Python identifier"
