@@ -113,7 +113,17 @@ fn scratch_files_are_bounded() {
 
 #[test]
 fn recursion_ends_everywhere() {
-    let ends = &["RecursionError", "MemoryError", "SyntaxError", "PatternError", "error", "TimeoutError", "NameError", "ValueError", "IndentationError"];
+    let ends = &[
+        "RecursionError",
+        "MemoryError",
+        "SyntaxError",
+        "PatternError",
+        "error",
+        "TimeoutError",
+        "NameError",
+        "ValueError",
+        "IndentationError",
+    ];
     for limit in ["", "sys.setrecursionlimit(10**9)\n"] {
         for cell in [
             "f = lambda: f()\nf()",

@@ -1,1 +1,75 @@
-fn main() {}
+//! The project's own tasks. `cargo xtask` lists them.
+
+mod bench;
+mod conformance;
+mod guest;
+mod test;
+
+use std::{
+    env,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
+
+use anyhow::{Context, Result, bail};
+
+const USAGE: &str = "\
+usage: cargo xtask TASK
+
+  test                      every test there is: Rust and Python
+  bench                     times the command beside native python3, in one run
+  guest                     builds the guest image from its sources into guest/artefact
+  guest --check             says whether guest/artefact is what the sources give, without building
+  guest --check --rebuild   builds it anew and compares bit for bit
+  conformance [MODULE...]   runs CPython's own tests in the sandbox; without MODULE writes docs/conformance.md
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let root = root();
+    let result = match words.as_slice() {
+        ["test"] => test::run(&root),
+        ["bench"] => bench::run(&root),
+        ["guest"] => guest::build(&root),
+        ["guest", "--check"] => guest::check(&root),
+        ["guest", "--check", "--rebuild"] => guest::rebuild(&root),
+        ["conformance", ..] => build(&root).and_then(|()| conformance::run(&root, &arguments[1..])),
+        _ => {
+            let _ = io::stderr().write_all(USAGE.as_bytes());
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "xtask: error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the project's folder").to_owned()
+}
+
+/// Builds the command `keelback`.
+fn build(root: &Path) -> Result<()> {
+    check(cargo(root).args(["build", "--release", "--quiet", "--package", "keelback-cli"]))
+}
+
+fn cargo(root: &Path) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root);
+    command
+}
+
+/// Runs a command to its end; an error when that is not success.
+fn check(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("cannot start {command:?}"))?;
+    if !status.success() {
+        bail!("{command:?} ended with {status}");
+    }
+    Ok(())
+}

@@ -14,8 +14,7 @@ pub(crate) const MAX_ITEMS: usize = 4 << 20;
 
 /// Why bytes are not a value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages are the documentation")]
-pub enum DecodeError {
+pub(crate) enum DecodeError {
     #[error("value ends after {len} bytes, in the middle of an item")]
     Truncated { len: usize },
     #[error("value has an item of unknown type `{code:#04x}` at byte {offset}")]
@@ -34,7 +33,7 @@ pub enum DecodeError {
 ///
 /// # Errors
 /// [`DecodeError`] when the bytes are not one whole value within the limits.
-pub fn decode(bytes: &[u8]) -> Result<Value, DecodeError> {
+pub(crate) fn decode(bytes: &[u8]) -> Result<Value, DecodeError> {
     let mut reader = Reader { bytes, offset: 0, items: 0 };
     let value = match reader.value(0)? {
         Item::Value(value) => value,
@@ -205,7 +204,7 @@ impl<'a> Reader<'a> {
 
 /// Appends `value` to `out`. A text or container of more than `i32::MAX` items cannot be said in this format and is
 /// cut off by the guest's own memory limit long before.
-pub fn encode(value: &Value, out: &mut Vec<u8>) {
+pub(crate) fn encode(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::None => out.push(b'N'),
         Value::Bool(false) => out.push(b'F'),

@@ -63,7 +63,9 @@ fn check_in(session: &mut Session, cells: &[(&str, &str)]) {
         let outcome = brief(&run(session, cell).outcome);
         // The number of a cell depends on those before it in the test.
         let outcome = match outcome.split_once("(<cell ") {
-            Some((before, after)) => format!("{before}(<cell N{}", after.trim_start_matches(|c: char| c.is_ascii_digit())),
+            Some((before, after)) => {
+                format!("{before}(<cell N{}", after.trim_start_matches(|c: char| c.is_ascii_digit()))
+            }
             None => outcome,
         };
         assert_eq!(outcome, *expected, "{cell}");

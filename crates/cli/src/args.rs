@@ -1,0 +1,164 @@
+//! The command line.
+
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::units;
+
+/// Runs Python that nobody has read: CPython in a sandbox that reaches nothing but what you grant.
+#[derive(Parser)]
+#[command(name = "keelback", version, max_term_width = 100)]
+#[command(after_help = "Without a command: a sandboxed prompt, or with a pipe on stdin the program in it.\n\n\
+    Example: keelback run --allow-read data --timeout 5s report.py")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run a program, a module or code from the command line
+    Run(RunArgs),
+    /// Print completions for a shell
+    #[command(after_help = "Example: keelback completions bash > ~/.local/share/bash-completion/completions/keelback")]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page
+    #[command(after_help = "Example: keelback man | man -l -")]
+    Man,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Exit status: the program's own; 1 after an uncaught exception; 2 for a wrong command line; 3 when the sandbox itself
+failed; 124 when the time limit and 137 when the memory limit ended the program; 130 after Ctrl-C; 141 when nobody
+reads the output any more.
+
+Example: keelback run --allow-read data --allow-write out:/out --timeout 5s report.py --verbose")]
+pub(crate) struct RunArgs {
+    /// Run CODE, as python3 -c does
+    #[arg(short = 'c', value_name = "CODE", conflicts_with = "module")]
+    pub(crate) code: Option<String>,
+    /// Run library module MODULE, as python3 -m does
+    #[arg(short = 'm', value_name = "MODULE")]
+    pub(crate) module: Option<String>,
+    /// Let the program read a file or folder, at its own path or at GUEST (an absolute path)
+    #[arg(long, value_name = "PATH[:GUEST]")]
+    pub(crate) allow_read: Vec<String>,
+    /// Let the program read and write a file or folder
+    #[arg(long, value_name = "PATH[:GUEST]")]
+    pub(crate) allow_write: Vec<String>,
+    /// Hand on environment variables
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(crate) allow_env: Vec<String>,
+    /// Hand on standard input
+    #[arg(long)]
+    pub(crate) stdin: bool,
+    /// Wall time the program may take; default 60s
+    #[arg(long, value_name = "TIME", value_parser = units::duration)]
+    pub(crate) timeout: Option<Duration>,
+    /// CPU time the program may take; default 60s
+    #[arg(long, value_name = "TIME", value_parser = units::duration)]
+    pub(crate) cpu: Option<Duration>,
+    /// Memory the program may take; default 1GiB
+    #[arg(long, value_name = "SIZE", value_parser = units::size)]
+    pub(crate) memory: Option<u64>,
+    /// Bytes the program may write to stdout and stderr; default 64MiB
+    #[arg(long, value_name = "SIZE", value_parser = units::size)]
+    pub(crate) max_output: Option<u64>,
+    /// Pin clock and randomness: the same program gives the same output
+    #[arg(long, value_name = "SEED")]
+    pub(crate) deterministic: Option<u64>,
+    /// Save the session to FILE when the program has ended, also after an exception
+    #[arg(long, value_name = "FILE")]
+    pub(crate) save: Option<PathBuf>,
+    /// Start from the session in FILE
+    #[arg(long, value_name = "FILE")]
+    pub(crate) resume: Option<PathBuf>,
+    /// Write events as JSON, one a line (docs/json-events.md)
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// A program's file, or - for standard input; then its arguments
+    #[arg(value_name = "FILE [ARGS]", trailing_var_arg = true)]
+    pub(crate) program: Vec<String>,
+}
+
+/// Options of `run` that take the next word as their value.
+const WITH_VALUE: [&str; 10] = [
+    "--allow-read",
+    "--allow-write",
+    "--allow-env",
+    "--timeout",
+    "--cpu",
+    "--memory",
+    "--max-output",
+    "--deterministic",
+    "--save",
+    "--resume",
+];
+
+/// As python3 has it: what stands behind the program belongs to the program, also what looks like an option. Puts a
+/// `--` there.
+pub(crate) fn with_separator(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut args: Vec<OsString> = args.into_iter().collect();
+    if args.get(1).is_none_or(|command| command != "run") {
+        return args;
+    }
+    let mut index = 2;
+    while let Some(word) = args.get(index).and_then(|word| word.to_str()) {
+        match word {
+            "--" => return args,
+            "-c" | "-m" => {
+                args.insert((index + 2).min(args.len()), "--".into());
+                return args;
+            }
+            _ if WITH_VALUE.contains(&word) => index += 2,
+            _ if word.starts_with("-c") || word.starts_with("-m") => {
+                args.insert(index + 1, "--".into());
+                return args;
+            }
+            _ if word.starts_with('-') && word != "-" => index += 1,
+            _ => {
+                args.insert(index, "--".into());
+                return args;
+            }
+        }
+    }
+    args
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(args: &str, expected: &str) {
+        let args = args.split(' ').map(OsString::from);
+        let separated: Vec<String> =
+            with_separator(args).into_iter().map(|word| word.into_string().expect("UTF-8")).collect();
+        assert_eq!(separated.join(" "), expected);
+    }
+
+    #[test]
+    fn the_programs_arguments_are_its_own() {
+        check("keelback run --json f.py --json", "keelback run --json -- f.py --json");
+        check("keelback run --timeout 5s f.py -v", "keelback run --timeout 5s -- f.py -v");
+        check("keelback run -c code --json", "keelback run -c code -- --json");
+        check("keelback run - -x", "keelback run -- - -x");
+        check("keelback run --help", "keelback run --help");
+        check("keelback man", "keelback man");
+    }
+
+    #[test]
+    fn the_help_fits_a_screen() {
+        Cli::command().debug_assert();
+        let help = Cli::command().term_width(80).render_long_help().to_string();
+        assert!(help.lines().count() <= 24, "{help}");
+    }
+}

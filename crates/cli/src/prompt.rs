@@ -1,0 +1,101 @@
+//! A sandboxed prompt, line by line.
+
+use std::{
+    io::{self, BufRead, Write},
+    sync::atomic::Ordering,
+};
+
+use anyhow::Result;
+use keelback_sandbox::{Outcome, Restored, SessionOptions};
+
+use crate::{
+    engine,
+    run::{Out, explain},
+};
+
+/// Reads cells and runs them until the end of input or `exit()`; the exit status.
+pub(crate) fn prompt() -> Result<u8> {
+    let engine = engine::start()?;
+    let mut options = SessionOptions::default();
+    // A person can press Ctrl-C.
+    options.limits.wall_time = None;
+    options.limits.cpu_time = None;
+    let mut session = engine.session(options)?;
+    let out = Out::new();
+    session.set_sink(Some(out.sink()));
+    let pressed = engine::on_ctrl_c(session.interrupt_handle(), || {
+        let _ = write!(io::stderr(), "\nKeyboardInterrupt\n>>> ");
+    })?;
+    let mut stdout = io::stdout();
+    writeln!(
+        stdout,
+        "keelback {}: Python 3.13 in a sandbox that grants nothing. Ctrl-D leaves.",
+        env!("CARGO_PKG_VERSION")
+    )?;
+    let mut lines = io::stdin().lock().lines();
+    let mut cell = String::new();
+    loop {
+        write!(stdout, "{}", if cell.is_empty() { ">>> " } else { "... " })?;
+        stdout.flush()?;
+        pressed.store(false, Ordering::Relaxed);
+        let Some(line) = lines.next() else {
+            writeln!(stdout)?;
+            return Ok(0);
+        };
+        let line = line?;
+        if pressed.swap(false, Ordering::Relaxed) {
+            cell.clear(); // Ctrl-C came while this line was typed
+        }
+        if cell.is_empty() && line.trim().is_empty() {
+            continue;
+        }
+        let first = cell.is_empty();
+        cell.push_str(&line);
+        cell.push('\n');
+        // A block wants an empty line, as at python3's prompt.
+        let block = is_block(&cell);
+        if block && (first || !line.trim().is_empty()) {
+            continue;
+        }
+        session.checkpoint()?;
+        let report = session.run(cell.as_str())?;
+        out.flush();
+        match &report.outcome {
+            Outcome::Incomplete => continue,
+            Outcome::Value { repr, .. } => writeln!(stdout, "{repr}")?,
+            Outcome::Exit { code, .. } => {
+                explain(&report)?;
+                return Ok(*code);
+            }
+            Outcome::Stopped { restored, .. } => {
+                explain(&report)?;
+                if *restored == Restored::Checkpoint {
+                    writeln!(io::stderr(), "The session is as it was before the cell.")?;
+                }
+            }
+            _ => explain(&report)?,
+        }
+        cell.clear();
+    }
+}
+
+/// Whether the first line of a cell opens a block, or is a decorator before one.
+fn is_block(cell: &str) -> bool {
+    let first = cell.lines().next().unwrap_or_default();
+    let code = first.split('#').next().unwrap_or_default().trim_end();
+    code.starts_with('@') || (code.ends_with(':') && !code.starts_with([' ', '\t']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_block;
+
+    #[test]
+    fn blocks_are_told_by_their_first_line() {
+        assert!(is_block("if x:\n"));
+        assert!(is_block("def f(a): # comment\n"));
+        assert!(is_block("@decorator\n"));
+        assert!(!is_block("x = 1\n"));
+        assert!(!is_block("if x: pass\n"));
+    }
+}

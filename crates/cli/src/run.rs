@@ -1,0 +1,307 @@
+//! `keelback run`: one program in a session of its own.
+
+use std::{
+    env, fmt,
+    fs::File,
+    io::{self, BufWriter, IsTerminal, Read, Write},
+    os::fd::AsFd,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use keelback_sandbox::{
+    Cell, Error, Event, Limit, Limits, Outcome, Permissions, Raised, Report, SessionOptions, SnapshotError, Stdin,
+    Stream,
+};
+
+use crate::{args::RunArgs, engine, json};
+
+const EXIT_TIME: u8 = 124;
+const EXIT_INTERRUPT: u8 = 130;
+const EXIT_MEMORY: u8 = 137;
+const EXIT_PIPE: u8 = 141;
+
+/// A command line that makes no sense.
+#[derive(Debug)]
+pub(crate) struct Usage(pub(crate) String);
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+/// What a user can do about an error.
+pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
+    if error.is::<Usage>() {
+        return Some("keelback run --help lists the options".into());
+    }
+    match error.downcast_ref::<Error>()? {
+        Error::Grant(_) => Some("a grant is PATH or PATH:GUEST, where PATH is there and GUEST is absolute".into()),
+        Error::Limit { name: "memory_bytes", .. } => Some("write for example --memory 256MiB".into()),
+        Error::Snapshot(SnapshotError::OtherImage { .. } | SnapshotError::Version { .. }) => {
+            Some("load it with the version of keelback that saved it".into())
+        }
+        Error::Snapshot(SnapshotError::Memory { .. }) => Some("allow more with --memory".into()),
+        Error::Cache { .. } | Error::NoCacheDirectory => {
+            Some("KEELBACK_CACHE names a folder of your own for compiled code".into())
+        }
+        _ => None,
+    }
+}
+
+/// Runs what the arguments name; the exit status.
+pub(crate) fn run(args: RunArgs) -> Result<u8> {
+    let (cell, arguments) = program(&args)?;
+    let options = options(&args, arguments)?;
+    let engine = engine::start()?;
+    let mut session = match &args.resume {
+        Some(path) => engine.load(path, options)?,
+        None => engine.session(options)?,
+    };
+    let interrupted = engine::on_ctrl_c(session.interrupt_handle(), || std::process::exit(EXIT_INTERRUPT.into()))?;
+    let out = Out::new();
+    session.set_sink(Some(if args.json { out.json_sink() } else { out.sink() }));
+    let report = session.run(cell)?;
+    if let Some(path) = &args.save
+        && !matches!(report.outcome, Outcome::Stopped { .. })
+    {
+        session.save(path).with_context(|| format!("cannot save the session to `{}`", path.display()))?;
+    }
+    let code = exit_status(&report.outcome, interrupted.load(std::sync::atomic::Ordering::Relaxed));
+    if args.json {
+        out.line(&json::report(&report, code).to_string());
+    }
+    out.flush();
+    if !args.json {
+        explain(&report)?;
+    }
+    Ok(code)
+}
+
+/// Runs the program on standard input, as `python3 -` does.
+pub(crate) fn run_stdin() -> Result<u8> {
+    let cli = <crate::args::Cli as clap::Parser>::try_parse_from(["keelback", "run", "-"])?;
+    match cli.command {
+        Some(crate::args::Command::Run(args)) => run(args),
+        _ => Ok(2),
+    }
+}
+
+/// What to run, and `sys.argv`.
+fn program(args: &RunArgs) -> Result<(Cell, Vec<String>)> {
+    let rest = args.program.iter().cloned();
+    if let Some(code) = &args.code {
+        return Ok((Cell::program(code.as_str(), "<string>"), std::iter::once("-c".into()).chain(rest).collect()));
+    }
+    if let Some(module) = &args.module {
+        return Ok((Cell::module(module.as_str()), std::iter::once("-m".into()).chain(rest).collect()));
+    }
+    let Some(file) = args.program.first() else {
+        return Err(Usage("there is nothing to run: name a FILE, -c CODE, -m MODULE or -".into()).into());
+    };
+    let mut source = Vec::new();
+    let filename = if file == "-" {
+        if args.stdin {
+            return Err(Usage("standard input is the program: it cannot be its input too (--stdin)".into()).into());
+        }
+        io::stdin().read_to_end(&mut source).context("cannot read standard input")?;
+        "<stdin>"
+    } else {
+        source = std::fs::read(file).map_err(|error| Usage(format!("cannot read `{file}`: {error}")))?;
+        file
+    };
+    let source = String::from_utf8(source).map_err(|_| Usage(format!("`{file}` is not UTF-8")))?;
+    let source = source.strip_prefix('\u{feff}').unwrap_or(&source);
+    Ok((Cell::program(source, filename), rest.collect()))
+}
+
+fn options(args: &RunArgs, arguments: Vec<String>) -> Result<SessionOptions> {
+    let mut permissions = Permissions::none();
+    for grant in &args.allow_read {
+        let (host, guest) = split_grant(grant)?;
+        permissions = permissions.read(host, guest);
+    }
+    for grant in &args.allow_write {
+        let (host, guest) = split_grant(grant)?;
+        permissions = permissions.write(host, guest);
+    }
+    for name in &args.allow_env {
+        match env::var(name) {
+            Ok(value) => permissions = permissions.env(name, value),
+            Err(env::VarError::NotPresent) => {}
+            Err(error) => return Err(Usage(format!("cannot hand on `{name}`: {error}")).into()),
+        }
+    }
+    if args.stdin {
+        permissions = permissions.stdin(Stdin::Inherit);
+    }
+    let mut limits = Limits::default();
+    if let Some(timeout) = args.timeout {
+        limits.wall_time = Some(timeout);
+        // A time limit alone should not be cut short by the default of the other.
+        limits.cpu_time = limits.cpu_time.map(|cpu| cpu.max(timeout));
+    }
+    if let Some(cpu) = args.cpu {
+        limits.cpu_time = Some(cpu);
+    }
+    limits.memory_bytes = args.memory.unwrap_or(limits.memory_bytes);
+    limits.output_bytes = args.max_output.unwrap_or(limits.output_bytes);
+    let mut options = SessionOptions::default().permissions(permissions).limits(limits).arguments(arguments);
+    options.deterministic = args.deterministic;
+    Ok(options)
+}
+
+/// `PATH[:GUEST]`. Without GUEST a relative path appears below the working directory, an absolute one at itself.
+fn split_grant(text: &str) -> Result<(String, String)> {
+    if let Some((host, guest)) = text.rsplit_once(":/") {
+        return Ok((host.to_owned(), format!("/{guest}")));
+    }
+    let clean = text.strip_prefix("./").unwrap_or(text).trim_end_matches('/');
+    let path = Path::new(clean);
+    if path.is_absolute() {
+        return Ok((text.to_owned(), clean.to_owned()));
+    }
+    if clean.is_empty() || clean == "." || path.components().any(|part| part == std::path::Component::ParentDir) {
+        let text = format!("`{text}` has no place of its own in the sandbox: write {text}:/some/path");
+        return Err(Usage(text).into());
+    }
+    Ok((text.to_owned(), format!("/work/{clean}")))
+}
+
+/// The exit status for an outcome.
+fn exit_status(outcome: &Outcome, interrupted: bool) -> u8 {
+    let limit_status = |limit: Option<Limit>| match limit {
+        Some(Limit::WallTime(_) | Limit::CpuTime(_)) => EXIT_TIME,
+        Some(Limit::Memory(_)) => EXIT_MEMORY,
+        _ => 1,
+    };
+    match outcome {
+        Outcome::Exit { code, .. } => *code,
+        Outcome::Raised(Raised { type_name, .. }) if interrupted && type_name == "KeyboardInterrupt" => EXIT_INTERRUPT,
+        Outcome::Raised(raised) => limit_status(raised.limit),
+        Outcome::Stopped { limit: None, .. } if interrupted => EXIT_INTERRUPT,
+        Outcome::Stopped { limit, .. } => limit_status(*limit),
+        Outcome::Invalid(_) | Outcome::Incomplete => 1,
+        _ => 0,
+    }
+}
+
+/// Says on stderr what python3 would say, and what it could not.
+pub(crate) fn explain(report: &Report) -> Result<()> {
+    let mut stderr = io::stderr();
+    match &report.outcome {
+        Outcome::Raised(raised) | Outcome::Invalid(raised) => write!(stderr, "{}", raised.traceback)?,
+        Outcome::Exit { message: Some(message), .. } => writeln!(stderr, "{message}")?,
+        Outcome::Stopped { reason, .. } => writeln!(stderr, "keelback: error: {reason}")?,
+        _ => {}
+    }
+    for error in &report.sync_errors {
+        writeln!(stderr, "keelback: error: {error}")?;
+    }
+    Ok(())
+}
+
+/// Where events go: both streams in order, stdout in large pieces unless somebody watches.
+#[derive(Clone)]
+pub(crate) struct Out(Arc<Mutex<Inner>>);
+
+struct Inner {
+    stdout: BufWriter<File>,
+    watched: bool,
+    flushed: Instant,
+}
+
+/// How long output may stay here while the program goes on writing.
+const HOLD: Duration = Duration::from_millis(10);
+
+impl Out {
+    pub(crate) fn new() -> Self {
+        let stdout = io::stdout();
+        let file = stdout.as_fd().try_clone_to_owned().map(File::from);
+        // Without a stdout there is nowhere to write to.
+        let file = file.or_else(|_| File::create("/dev/null")).expect("there is a null device");
+        Out(Arc::new(Mutex::new(Inner {
+            stdout: BufWriter::with_capacity(64 << 10, file),
+            watched: stdout.is_terminal(),
+            flushed: Instant::now(),
+        })))
+    }
+
+    pub(crate) fn sink(&self) -> keelback_sandbox::Sink {
+        let out = self.clone();
+        Box::new(move |event| match event {
+            Event::Output { stream: Stream::Stdout, bytes } => out.write(&bytes),
+            Event::Output { bytes, .. } => {
+                out.flush();
+                let _ = io::stderr().write_all(&bytes);
+            }
+            Event::Display(bundle) => {
+                let plain = bundle.0.iter().find(|(name, _)| name == "text/plain");
+                if let Some((_, keelback_sandbox::Mime::Text(text))) = plain {
+                    out.write(format!("{text}\n").as_bytes());
+                }
+            }
+            _ => {}
+        })
+    }
+
+    fn json_sink(&self) -> keelback_sandbox::Sink {
+        let out = self.clone();
+        Box::new(move |event| out.line(&json::event(event).to_string()))
+    }
+
+    fn line(&self, text: &str) {
+        self.write(format!("{text}\n").as_bytes());
+    }
+
+    fn write(&self, bytes: &[u8]) {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut result = inner.stdout.write_all(bytes);
+        if result.is_ok() && (inner.watched || inner.flushed.elapsed() > HOLD) {
+            result = inner.stdout.flush();
+            inner.flushed = Instant::now();
+        }
+        drop(inner);
+        end_without_reader(result);
+    }
+
+    pub(crate) fn flush(&self) {
+        let result = self.0.lock().unwrap_or_else(PoisonError::into_inner).stdout.flush();
+        end_without_reader(result);
+    }
+}
+
+/// As a program that SIGPIPE ends.
+fn end_without_reader(result: io::Result<()>) {
+    if result.is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+        std::process::exit(EXIT_PIPE.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(grant: &str, host: &str, guest: &str) {
+        assert_eq!(split_grant(grant).expect("it makes sense"), (host.to_owned(), guest.to_owned()));
+    }
+
+    #[test]
+    fn grants_have_a_place_in_the_sandbox() {
+        check("data", "data", "/work/data");
+        check("./data/", "./data/", "/work/data");
+        check("/srv/data", "/srv/data", "/srv/data");
+        check("data:/in", "data", "/in");
+        check("a:b:/in", "a:b", "/in");
+        check("a:b", "a:b", "/work/a:b");
+        for bad in ["..", ".", "../x", ""] {
+            assert!(split_grant(bad).is_err(), "{bad}");
+        }
+    }
+}
