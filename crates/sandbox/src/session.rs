@@ -342,7 +342,8 @@ impl Session {
                 if let Outcome::Raised(raised) = &mut outcome {
                     raised.limit = match raised.type_name.as_str() {
                         "TimeoutError" => limit,
-                        "MemoryError" => memory_limit,
+                        // CPython may have no memory left even for the right exception.
+                        "MemoryError" | "SystemError" => memory_limit,
                         "OutputLimitError" => written.limit,
                         "RuntimeError" => tool_limit,
                         _ => None,

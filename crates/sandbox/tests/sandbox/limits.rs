@@ -144,13 +144,13 @@ fn recursion_ends_in_recursion_error() {
             "pickle.dumps(nested)",
             "eval('(' * 5000 + ')' * 5000)",
             "compile('-' * 100_000 + '1', 'f', 'eval')",
-            "re.compile('(' * 20_000 + ')' * 20_000)",
+            "re.compile('(' * 20_000)",
             "import ast; ast.literal_eval('[' * 5000 + ']' * 5000)",
             "eval('+'.join(['x'] * 50_000))",
         ] {
             let outcome = run(&mut session, &format!("{limit}{cell}")).outcome;
             let Outcome::Raised(raised) = &outcome else { panic!("{cell}: {}", brief(&outcome)) };
-            let expected = ["RecursionError", "MemoryError", "SyntaxError", "NameError", "error", "PatternError"];
+            let expected = ["RecursionError", "MemoryError", "SystemError", "SyntaxError", "NameError", "PatternError"];
             assert!(expected.contains(&raised.type_name.as_str()), "{cell}: {}", brief(&outcome));
         }
     }
