@@ -430,7 +430,7 @@ class Tools(Case):
             self.assertEqual(info["type"], "ValueError")
             self.assertIn("invalid literal", info["message"])
         info = self.raised("odd('404')")
-        self.assertEqual((info["type"], info["module"], info["message"]), ("ToolError", "tools", "HttpError: 404"))
+        self.assertEqual((info["type"], info["module"], info["message"]), ("ToolError", "builtins", "HttpError: 404"))
         self.assertEqual(self.value("from tools import ToolError as T\ntry: odd()\nexcept T as e: x = 1\nx"), 1)
         self.assertEqual(self.value("try: odd()\nexcept ToolError: x = 2\nx"), 2)
 

@@ -72,7 +72,9 @@ fn pairs(
     mut a: impl FnMut() -> Result<Duration>,
     mut b: impl FnMut() -> Result<Duration>,
 ) -> Result<(Duration, Duration)> {
-    (a()?, b()?); // warm
+    // One round to warm up.
+    a()?;
+    b()?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         ours.push(a()?.as_secs_f64());

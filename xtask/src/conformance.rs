@@ -71,6 +71,16 @@ from test import support
 support.use_resources = []
 support.verbose = False
 module = sys.argv[1]
+import types
+class Missing(types.ModuleType):
+    """A C module that exists only to test CPython's C API: a test that uses it is skipped, not the whole file."""
+    def __getattr__(self, name):
+        if name.startswith('__'):
+            raise AttributeError(name)
+        raise unittest.SkipTest(self.__name__ + ' is not built')
+for name in {'test_bytes': ['_testlimitedcapi'], 'test_traceback': ['_testinternalcapi']}.get(module, []):
+    sys.modules[name] = Missing(name)
+    sys.modules[name].get_config = lambda: {'code_debug_ranges': 1}
 class Result(unittest.TextTestResult):
     def startTestRun(self): pass
 class Quiet:
@@ -79,6 +89,8 @@ class Quiet:
     def writeln(self, text=''): pass
 def first(text):
     return ' '.join(text.strip().split())[:300]
+if module == 'test_asyncgen':
+    support.has_socket_support = True  # what it wants is an event loop
 suite = unittest.defaultTestLoader.loadTestsFromName('test.' + module)
 result = unittest.TextTestRunner(stream=sys.stderr, verbosity=0, warnings='ignore').run(suite)
 for test, reason in result.skipped:

@@ -20,7 +20,7 @@ pub(crate) struct Cli {
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Run a program, a module or code from the command line
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Print completions for a shell
     #[command(after_help = "Example: keelback completions bash > ~/.local/share/bash-completion/completions/keelback")]
     Completions {

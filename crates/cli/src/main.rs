@@ -22,7 +22,7 @@ const EXIT_HOST: u8 = 3;
 fn main() -> ExitCode {
     let cli = Cli::parse_from(args::with_separator(std::env::args_os()));
     let result = match cli.command {
-        Some(Command::Run(args)) => run::run(args),
+        Some(Command::Run(args)) => run::run(&args),
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), "keelback", &mut io::stdout());
             Ok(0)

@@ -55,9 +55,9 @@ pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
 }
 
 /// Runs what the arguments name; the exit status.
-pub(crate) fn run(args: RunArgs) -> Result<u8> {
-    let (cell, arguments) = program(&args)?;
-    let options = options(&args, arguments)?;
+pub(crate) fn run(args: &RunArgs) -> Result<u8> {
+    let (cell, arguments) = program(args)?;
+    let options = options(args, arguments)?;
     let engine = engine::start()?;
     let mut session = match &args.resume {
         Some(path) => engine.load(path, options)?,
@@ -87,7 +87,7 @@ pub(crate) fn run(args: RunArgs) -> Result<u8> {
 pub(crate) fn run_stdin() -> Result<u8> {
     let cli = <crate::args::Cli as clap::Parser>::try_parse_from(["keelback", "run", "-"])?;
     match cli.command {
-        Some(crate::args::Command::Run(args)) => run(args),
+        Some(crate::args::Command::Run(args)) => run(&args),
         _ => Ok(2),
     }
 }

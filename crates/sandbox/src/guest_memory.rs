@@ -117,9 +117,8 @@ fn protect(base: usize, len: usize, flags: MprotectFlags) {
 mod revoked {
     use super::{AtomicUsize, Ordering};
 
-    const NONE: AtomicUsize = AtomicUsize::new(0);
-    static BASES: [AtomicUsize; 64] = [NONE; 64];
-    static LENS: [AtomicUsize; 64] = [NONE; 64];
+    static BASES: [AtomicUsize; 64] = [const { AtomicUsize::new(0) }; 64];
+    static LENS: [AtomicUsize; 64] = [const { AtomicUsize::new(0) }; 64];
 
     /// With all places taken the memory is not entered, and a host access to it would be fatal; so wait for a place:
     /// one is free as soon as any of 64 guests that are being stopped has stopped.

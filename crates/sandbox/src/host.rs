@@ -69,10 +69,13 @@ pub(crate) struct Host {
     response: Vec<u8>,
 }
 
+/// The number of a call and what came of it; None when it was cancelled.
+type Finished = (i64, Option<Result<Value, ToolError>>);
+
 /// The tool calls under way.
 #[derive(Default)]
 struct Calls {
-    running: FuturesUnordered<BoxFuture<'static, (i64, Option<Result<Value, ToolError>>)>>,
+    running: FuturesUnordered<BoxFuture<'static, Finished>>,
     aborts: HashMap<i64, (AbortHandle, String)>,
     finished: VecDeque<Value>,
 }
@@ -273,7 +276,7 @@ fn sha256(caller: &mut Caller<'_, State>, state: i32, data: i32, blocks: i32) ->
     for (word, bytes) in words.iter_mut().zip(bytes.chunks_exact(4)) {
         *word = u32::from_le_bytes(bytes.try_into().expect("chunks of four"));
     }
-    let len = (blocks as u32 as usize).checked_mul(64).unwrap_or(usize::MAX);
+    let len = (blocks as u32 as usize).saturating_mul(64);
     let (bytes, _) = borrow(caller, data, len)?;
     for block in bytes.chunks_exact(64) {
         sha2::compress256(&mut words, std::slice::from_ref(GenericArray::from_slice(block)));

@@ -57,10 +57,10 @@ pub(crate) fn load(engine: &wasmtime::Engine, progress: &mut dyn FnMut(Progress)
     let folder = folder()?.join(key(engine));
     private_folder(&folder)?;
     let manifest = folder.join("manifest");
-    if Manifest::read(&manifest).is_some_and(|manifest| manifest.holds(&folder)) {
-        if let Ok(image) = open(engine, &folder) {
-            return Ok(image);
-        }
+    if Manifest::read(&manifest).is_some_and(|manifest| manifest.holds(&folder))
+        && let Ok(image) = open(engine, &folder)
+    {
+        return Ok(image);
     }
     let lock_path = folder.join("lock");
     let lock = File::create(&lock_path).map_err(cache("create", &lock_path))?;
@@ -69,11 +69,11 @@ pub(crate) fn load(engine: &wasmtime::Engine, progress: &mut dyn FnMut(Progress)
         lock.lock_exclusive().map_err(cache("lock", &lock_path))?;
     }
     // Whoever held the lock may have built it.
-    if Manifest::read(&manifest).is_some_and(|manifest| manifest.holds_by_hash(&folder)) {
-        if let Ok(image) = open(engine, &folder) {
-            write_whole(&manifest, Manifest::of(&folder)?.text().as_bytes())?;
-            return Ok(image);
-        }
+    if Manifest::read(&manifest).is_some_and(|manifest| manifest.holds_by_hash(&folder))
+        && let Ok(image) = open(engine, &folder)
+    {
+        write_whole(&manifest, Manifest::of(&folder)?.text().as_bytes())?;
+        return Ok(image);
     }
     progress(Progress::Compiling);
     let python = unpack(PYTHON)?;
