@@ -13,13 +13,22 @@ ABSENT = frozenset(
     """.split()
 )
 
-# Functions that python3 has on Linux. Asking for a permission or an owner (chmod, getuid) is left out: programs test
-# whether those exist and do without.
+# Functions that every system's `os` has: they are there and refuse.
 FUNCTIONS = """
-    system popen fork forkpty kill killpg pipe pipe2 wait wait3 wait4 waitpid waitid posix_spawn posix_spawnp
-    execl execle execlp execlpe execv execve execvp execvpe spawnl spawnle spawnlp spawnlpe spawnv spawnve spawnvp
-    spawnvpe openpty login_tty setsid setpgid nice mkfifo mknod chroot sendfile memfd_create eventfd pidfd_open
+    system popen execl execle execlp execlpe execv execve execvp execvpe
+    spawnl spawnle spawnlp spawnlpe spawnv spawnve spawnvp spawnvpe
 """.split()
+
+# Functions that python3 has on Linux only. Programs test whether they exist and do without, so they do not; but whoever
+# uses one reads why.
+MISSING = frozenset(
+    """
+    fork forkpty kill killpg pipe pipe2 wait wait3 wait4 waitpid waitid posix_spawn posix_spawnp openpty login_tty setsid
+    setpgid nice mkfifo mknod chroot sendfile memfd_create eventfd pidfd_open getuid geteuid getgid getegid setuid setgid
+    getppid getpgid getpgrp getgroups getlogin umask chmod chown lchown fchmod fchown getpriority setpriority
+    sched_getaffinity sched_setaffinity getloadavg ttyname mincore splice
+    """.split()
+)
 
 
 class _Absent:
@@ -39,19 +48,24 @@ def install():
 
 def refuse_functions():
     """Give `os` the functions it lacks. After the library's imports, which look at what exists."""
+    posix = sys.modules["posix"]
     for name in FUNCTIONS:
-        if not hasattr(os, name) or name in ("popen",) or name.startswith(("exec", "spawn")):
-            function = _refusal(name)
-            setattr(os, name, function)
-            posix = sys.modules["posix"]
-            if not hasattr(posix, name):
-                setattr(posix, name, function)
-
-
+        function = _refusal(name)
+        setattr(os, name, function)
+        if not hasattr(posix, name):
+            setattr(posix, name, function)
+    os.__getattr__ = _explain
     # Read before the function that would refuse is called.
     for name, value in (("WNOHANG", 1), ("WUNTRACED", 2)):
         if not hasattr(os, name):
             setattr(os, name, value)
+
+
+def _explain(name):
+    """`os.__getattr__`."""
+    if name in MISSING:
+        raise AttributeError(f"module 'os' has no attribute {name!r}: it is not available in the sandbox", name=name, obj=os)
+    raise AttributeError(f"module 'os' has no attribute {name!r}", name=name, obj=os)
 
 
 def _refusal(name):

@@ -146,9 +146,43 @@ pub(crate) fn run(root: &Path, modules: &[String]) -> Result<()> {
         rows.push((module.to_owned(), row));
     }
     if modules.is_empty() {
-        fs::write(root.join("docs/conformance.md"), document(&rows)).context("cannot write docs/conformance.md")?;
+        let text = format!("{}{}", document(&rows), package(root, &binary)?);
+        fs::write(root.join("docs/conformance.md"), text).context("cannot write docs/conformance.md")?;
     }
     Ok(())
+}
+
+/// A program that nobody here wrote: the command line of a package from PyPI, mounted read-only, beside native Python.
+fn package(root: &Path, binary: &Path) -> Result<String> {
+    const PACKAGE: &str = "tabulate";
+    const VERSION: &str = "0.9.0";
+    let folder = root.join("target/conformance-packages");
+    fs::create_dir_all(&folder)?;
+    let pip = ["-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-deps", "--upgrade", "--target"];
+    crate::check(Command::new("python3").args(pip).arg(&folder).arg(format!("{PACKAGE}=={VERSION}")))?;
+    let program = format!(
+        "import sys; sys.path.insert(0, sys.argv.pop(1)); import runpy; runpy.run_module('{PACKAGE}', run_name='__main__')"
+    );
+    let arguments = ["-1", "-f", "grid", "-s", ","];
+    let input = "name,n,share\nalpha,12,0.25\nbeta,7,0.125\n\u{3b3}amma,1000,0.625\n";
+    let output = |command: &mut Command| -> Result<String> {
+        let mut child = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        child.stdin.take().context("stdin is piped")?.write_all(input.as_bytes())?;
+        Ok(String::from_utf8(child.wait_with_output()?.stdout)?)
+    };
+    let grant = format!("{}:/packages", folder.display());
+    let mut ours = Command::new(binary);
+    ours.args(["run", "--stdin", "--allow-read", &grant, "-c", &program, "/packages"]);
+    let ours = output(&mut ours)?;
+    let theirs = output(Command::new("python3").args(["-c", &program]).arg(&folder))?;
+    if ours != theirs || ours.is_empty() {
+        bail!("{PACKAGE} printed in the sandbox:\n{ours}\nand natively:\n{theirs}");
+    }
+    let lines = fs::read_to_string(folder.join(PACKAGE).join("__init__.py"))?.lines().count();
+    Ok(format!(
+        "\n## A program from PyPI\n\n`{PACKAGE}` {VERSION} ({lines} lines), mounted read-only, its command line run unchanged; the output is \
+         that of native Python:\n\n```text\n{ours}```\n"
+    ))
 }
 
 /// The unpacked source package.

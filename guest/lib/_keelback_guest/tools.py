@@ -39,7 +39,7 @@ class ToolError(Exception):
     """A tool failed on the host with an exception that is not one of Python's builtin ones."""
 
 
-ToolError.__module__ = "tools"
+ToolError.__module__ = "builtins"  # where it can always be found
 
 
 class ToolCall:

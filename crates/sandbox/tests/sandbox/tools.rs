@@ -177,3 +177,36 @@ fn a_tool_needs_a_name_that_python_can_say() {
         "tool `a b` cannot be offered: its name is not a Python identifier"
     );
 }
+
+#[test]
+fn a_session_that_waits_holds_no_thread() {
+    // Both run on this thread: the first could not wait for the second if it blocked.
+    let (sender, receiver) = futures_util::future::AbortHandle::new_pair();
+    let receiver = std::sync::Mutex::new(Some(receiver));
+    let wait = Tool::new_async("wait", move |_| {
+        let receiver = receiver.lock().unwrap().take().unwrap();
+        async move {
+            let never = futures_util::future::Abortable::new(std::future::pending::<()>(), receiver);
+            Ok(Value::Bool(never.await.is_err()))
+        }
+    });
+    let wake = Tool::new("wake", move |_| {
+        sender.abort();
+        Ok(Value::None)
+    });
+    let mut first = session_with(Permissions::none().tool(wait));
+    let mut second = session_with(Permissions::none().tool(wake));
+    let both = futures_util::future::join(first.run_async("await wait()"), second.run_async("wake()"));
+    let (first, second) = pollster::block_on(both);
+    assert_eq!((brief(&first.unwrap().outcome).as_str(), brief(&second.unwrap().outcome).as_str()), ("= True", "done"));
+}
+
+#[test]
+fn a_cell_whose_future_is_dropped_is_over_and_the_session_goes_on() {
+    let never = Tool::new_async("never", |_| std::future::pending());
+    let mut session = session_with(Permissions::none().tool(never));
+    run(&mut session, "x = 1");
+    session.checkpoint().unwrap();
+    assert!(futures_util::FutureExt::now_or_never(session.run_async("x = 2\nawait never()")).is_none());
+    check_in(&mut session, &[("x", "= 1")]);
+}
