@@ -78,7 +78,7 @@ class Missing(types.ModuleType):
         if name.startswith('__'):
             raise AttributeError(name)
         raise unittest.SkipTest(self.__name__ + ' is not built')
-for name in {'test_bytes': ['_testlimitedcapi'], 'test_traceback': ['_testinternalcapi']}.get(module, []):
+for name in {'test_bytes': ['_testlimitedcapi'], 'test_traceback': ['_testinternalcapi', '_testcapi']}.get(module, []):
     sys.modules[name] = Missing(name)
     sys.modules[name].get_config = lambda: {'code_debug_ranges': 1}
 class Result(unittest.TextTestResult):
@@ -161,7 +161,7 @@ fn package(root: &Path, binary: &Path) -> Result<String> {
     let pip = ["-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-deps", "--upgrade", "--target"];
     crate::check(Command::new("python3").args(pip).arg(&folder).arg(format!("{PACKAGE}=={VERSION}")))?;
     let program = format!(
-        "import sys; sys.path.insert(0, sys.argv.pop(1)); import runpy; runpy.run_module('{PACKAGE}', run_name='__main__')"
+        "import sys; sys.path.insert(0, sys.argv.pop(1)); import {PACKAGE}; {PACKAGE}._main()"
     );
     let arguments = ["-1", "-f", "grid", "-s", ","];
     let input = "name,n,share\nalpha,12,0.25\nbeta,7,0.125\n\u{3b3}amma,1000,0.625\n";

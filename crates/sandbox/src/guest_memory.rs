@@ -101,8 +101,8 @@ impl GuestMemory {
 
     /// Gives it back.
     pub(crate) fn restore(&self) {
-        revoked::remove(self.base);
         protect(self.base, self.len, MprotectFlags::READ | MprotectFlags::WRITE);
+        revoked::remove(self.base);
     }
 }
 

@@ -32,6 +32,7 @@ mod image;
 mod limits;
 mod mapped;
 mod marshal;
+mod options;
 mod outcome;
 mod output;
 mod pages;
@@ -39,6 +40,7 @@ mod permissions;
 mod pool;
 #[cfg(feature = "preinit")]
 mod preinit;
+mod report;
 mod session;
 mod snapshot;
 mod tool;
@@ -53,11 +55,13 @@ pub use keelback_session::{
     Cell, CellKind, Event, Frame, Limit, Mime, MimeBundle, Outcome, Raised, Restored, Stream, Usage, Value,
 };
 pub use limits::Limits;
+pub use options::SessionOptions;
 pub use output::Sink;
 pub use permissions::{Permissions, Stdin};
 pub use pool::Pool;
 #[cfg(feature = "preinit")]
 pub use preinit::preinitialise;
-pub use session::{InterruptHandle, Report, Session, SessionOptions};
+pub use report::Report;
+pub use session::{InterruptHandle, Session};
 pub use snapshot::SnapshotError;
 pub use tool::{Arguments, Parameter, Tool, ToolError};

@@ -9,8 +9,8 @@ use std::{
 use keelback_session::{Cell, CellKind, Event, Limit, Outcome, Restored, Usage, Value};
 
 use crate::{
-    Engine, Error, Limits, Permissions,
-    fs::{Change, FileSystem, FsLimits},
+    Engine, Error, Limits, Report, SessionOptions,
+    fs::{FileSystem, FsLimits},
     guest::{Failure, Guest},
     host::{Host, Limiter, State},
     limits::duration_text,
@@ -20,84 +20,6 @@ use crate::{
     wasi::{self, WasiCtx},
     watch::{Cause, CellEnd, RunningCell},
 };
-
-/// What a session starts with.
-#[derive(Clone, Default)]
-#[non_exhaustive]
-pub struct SessionOptions {
-    /// What it may reach. Default: nothing.
-    pub permissions: Permissions,
-    /// What it may use.
-    pub limits: Limits,
-    /// `sys.argv`. Default: `[""]`.
-    pub arguments: Vec<String>,
-    /// Pins clock and randomness: the same cells give the same output, byte for byte. Sleeping takes no time then.
-    pub deterministic: Option<u64>,
-}
-
-impl SessionOptions {
-    /// Replaces the permissions.
-    #[must_use]
-    pub fn permissions(mut self, permissions: Permissions) -> Self {
-        self.permissions = permissions;
-        self
-    }
-
-    /// Replaces the limits.
-    #[must_use]
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
-        self
-    }
-
-    /// Sets `sys.argv`.
-    #[must_use]
-    pub fn arguments(mut self, arguments: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.arguments = arguments.into_iter().map(Into::into).collect();
-        self
-    }
-
-    /// Pins clock and randomness.
-    #[must_use]
-    pub fn deterministic(mut self, seed: u64) -> Self {
-        self.deterministic = Some(seed);
-        self
-    }
-}
-
-/// What came of a cell.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct Report {
-    /// How it ended.
-    pub outcome: Outcome,
-    /// What it wrote, in order; empty when the session has a sink.
-    pub events: Vec<Event>,
-    /// Granted files it changed, by guest path.
-    pub files: Vec<Change>,
-    /// Why changed copies of granted files did not reach the host, one line each.
-    pub sync_errors: Vec<String>,
-    /// Whether the session went back to where it was before the cell.
-    pub rolled_back: bool,
-    /// What it used.
-    pub usage: Usage,
-}
-
-impl Report {
-    /// All it wrote to one stream, as text.
-    #[must_use]
-    pub fn text(&self, stream: keelback_session::Stream) -> String {
-        let mut bytes = Vec::new();
-        for event in &self.events {
-            if let Event::Output { stream: written, bytes: piece } = event
-                && *written == stream
-            {
-                bytes.extend_from_slice(piece);
-            }
-        }
-        String::from_utf8_lossy(&bytes).into_owned()
-    }
-}
 
 /// Interrupts a session from another thread. Cheap to clone.
 #[derive(Clone)]

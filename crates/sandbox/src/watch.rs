@@ -191,7 +191,15 @@ impl RunningCell {
 
     /// The memory of the instance that will run the next cells, or None before it goes away.
     pub(crate) fn set_memory(&self, memory: Option<GuestMemory>) {
-        lock(&self.state).memory = memory;
+        let mut state = lock(&self.state);
+        let before = std::mem::replace(&mut state.memory, memory);
+        // A cell whose future was dropped has not ended.
+        state.active = false;
+        if std::mem::take(&mut state.revoked)
+            && let Some(before) = before
+        {
+            before.restore();
+        }
     }
 
     pub(crate) fn memory_grown(&self, len: usize) {
@@ -218,10 +226,11 @@ impl RunningCell {
     /// Ends a cell; no signal of it is left for the next.
     pub(crate) fn end(&self) -> CellEnd {
         let mut state = lock(&self.state);
+        let revoked = std::mem::take(&mut state.revoked);
         state.active = false;
         state.deadline = None;
         if let Some(memory) = &state.memory {
-            if state.revoked {
+            if revoked {
                 memory.restore();
             }
             if state.fired.is_some() || state.first.is_some() {

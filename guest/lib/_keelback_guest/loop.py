@@ -297,6 +297,8 @@ def prepare(session):
     asyncio.run = runners.run = run
     asyncio.Runner = runners.Runner = Runner
     asyncio.set_event_loop_policy(_Policy())
+    # What a program asks for by name, and what asyncio makes when a policy is taken away.
+    asyncio.DefaultEventLoopPolicy = asyncio.SelectorEventLoopPolicy = _Policy
     asyncio.EventLoop = asyncio.SelectorEventLoop = Loop
     _session_loop = Loop()
     session.run_awaitable = _session_loop.run_cell

@@ -1,0 +1,47 @@
+//! What a session starts with.
+
+use crate::{Limits, Permissions};
+
+/// What a session starts with.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct SessionOptions {
+    /// What it may reach. Default: nothing.
+    pub permissions: Permissions,
+    /// What it may use.
+    pub limits: Limits,
+    /// `sys.argv`. Default: `[""]`.
+    pub arguments: Vec<String>,
+    /// Pins clock and randomness: the same cells give the same output, byte for byte. Sleeping takes no time then.
+    pub deterministic: Option<u64>,
+}
+
+impl SessionOptions {
+    /// Replaces the permissions.
+    #[must_use]
+    pub fn permissions(mut self, permissions: Permissions) -> Self {
+        self.permissions = permissions;
+        self
+    }
+
+    /// Replaces the limits.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets `sys.argv`.
+    #[must_use]
+    pub fn arguments(mut self, arguments: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.arguments = arguments.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Pins clock and randomness.
+    #[must_use]
+    pub fn deterministic(mut self, seed: u64) -> Self {
+        self.deterministic = Some(seed);
+        self
+    }
+}
