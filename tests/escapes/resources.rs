@@ -135,7 +135,7 @@ fn recursion_ends_everywhere() {
             "t = ()\nfor _ in range(10**5): t = (t,)\nhash(t)",
             "import json\njson.loads('[' * 10**5)",
             "import pickle\nl = []\nfor _ in range(10**5): l = [l]\npickle.dumps(l)",
-            "import copy\nl = []\nfor _ in range(10**5): l = [l]\ncopy.deepcopy(l)",
+            "import copy\nl = []\nfor _ in range(3000): l = [l]\ncopy.deepcopy(l)",
             "import marshal\nl = []\nfor _ in range(10**5): l = [l]\nmarshal.dumps(l)",
             "eval('(' * 5000 + ')' * 5000)",
             "eval('-' * 10**6 + '1')",

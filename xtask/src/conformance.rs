@@ -160,9 +160,7 @@ fn package(root: &Path, binary: &Path) -> Result<String> {
     fs::create_dir_all(&folder)?;
     let pip = ["-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-deps", "--upgrade", "--target"];
     crate::check(Command::new("python3").args(pip).arg(&folder).arg(format!("{PACKAGE}=={VERSION}")))?;
-    let program = format!(
-        "import sys; sys.path.insert(0, sys.argv.pop(1)); import {PACKAGE}; {PACKAGE}._main()"
-    );
+    let program = format!("import sys; sys.path.insert(0, sys.argv.pop(1)); import {PACKAGE}; {PACKAGE}._main()");
     let arguments = ["-1", "-f", "grid", "-s", ","];
     let input = "name,n,share\nalpha,12,0.25\nbeta,7,0.125\n\u{3b3}amma,1000,0.625\n";
     let output = |command: &mut Command| -> Result<String> {
