@@ -76,7 +76,7 @@ tools() {
   check "$tzdata_sha256" "$(echo "$KB_WORK"/wheels/tzdata-"$tzdata_version"-*.whl)"
   rm -rf "$KB_WORK/tools"
   mkdir -p "$KB_WORK/tools"
-  (cd "$KB_WORK/tools" && "$python" -m zipfile -e "$KB_WORK"/wheels/ziglang-*.whl . && chmod +x ziglang/zig)
+  (cd "$KB_WORK/tools" && "$python" -m zipfile -e "$KB_WORK"/wheels/ziglang-"$ziglang_version"-*.whl . && chmod +x ziglang/zig)
 }
 
 fetch() {
@@ -154,7 +154,8 @@ compile() {
     # No threads, no shared memory between processes, no loading of code.
     echo "sqlite3.o -DSQLITE_THREADSAFE=0 -DSQLITE_OMIT_LOAD_EXTENSION -DSQLITE_OMIT_WAL -DSQLITE_OMIT_SHARED_CACHE" \
       "-DSQLITE_ENABLE_FTS5 -DSQLITE_ENABLE_RTREE -DSQLITE_ENABLE_MATH_FUNCTIONS -DSQLITE_ENABLE_DBSTAT_VTAB" \
-      "-DSQLITE_ENABLE_COLUMN_METADATA -DSQLITE_TEMP_STORE=2 -D_WASI_EMULATED_GETPID $sqlite/sqlite3.c"
+      "-DSQLITE_ENABLE_COLUMN_METADATA -DSQLITE_TEMP_STORE=2 -D_WASI_EMULATED_GETPID -Dfcntl=kb_fcntl" \
+      "-DSQLITE_DEFAULT_UNIX_VFS=\\\"unix\\\" $sqlite/sqlite3.c"
     echo "m_zlib.o $python_flags -I$zlib $modules/zlibmodule.c"
     echo "m_bz2.o $python_flags -I$bzip2 $modules/_bz2module.c"
     echo "m_lzma.o $python_flags -I$lzma/api -DLZMA_API_STATIC $modules/_lzmamodule.c"
@@ -167,12 +168,12 @@ compile() {
 link() {
   cd "$KB_WORK"
   local file
-  for file in main host immortal; do
+  for file in main host immortal locks; do
     "$guest/cc.sh" -c $cflags -std=c11 -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers -fvisibility=hidden \
       -D_WASI_EMULATED_SIGNAL -I"$src/Include" -I"$src/Include/internal" -I"$obj" "$guest/$file.c" -o "ext/$file.obj"
   done
   # 16 MiB hold CPython's own limit of 5000 C calls at the size of the largest of their frames.
-  "$guest/cc.sh" $cflags -mexec-model=reactor ext/main.obj ext/host.obj ext/immortal.obj ext/*.o obj/libpython3.13.a \
+  "$guest/cc.sh" $cflags -mexec-model=reactor ext/main.obj ext/host.obj ext/immortal.obj ext/locks.obj ext/*.o obj/libpython3.13.a \
     obj/Modules/_decimal/libmpdec/libmpdec.a obj/Modules/_hacl/libHacl_Hash_SHA2.a obj/Modules/expat/libexpat.a \
     -lwasi-emulated-signal -lwasi-emulated-getpid -lwasi-emulated-process-clocks -lm \
     -z stack-size=16777216 -Wl,--export=__stack_pointer -s -o "$out/python.wasm"

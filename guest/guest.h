@@ -12,3 +12,4 @@ int kb_request(char *buffer, int length);
 
 /* Ends reference counting for every object there is: the last step of pre-initialisation. */
 void make_objects_immortal(void);
+void fill_pools(void);

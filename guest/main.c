@@ -28,6 +28,7 @@ void bz_internal_error(int code) { _Py_FatalErrorFormat("bzip2", "internal error
 
 static PyObject *request_function;
 static PyObject *response;
+static PyObject *out_of_memory; // the response to a cell that left no memory for another
 
 static void check_status(PyStatus status) {
   if (PyStatus_Exception(status)) {
@@ -129,6 +130,7 @@ EXPORT("wizer-initialize") void initialize(void) {
       abort();
     }
   }
+  out_of_memory = PyObject_GetAttrString(warm, "OUT_OF_MEMORY");
   PyErr_Clear();
   Py_XDECREF(rounds);
   done = PyObject_CallMethod(warm, "settle", NULL);
@@ -140,6 +142,7 @@ EXPORT("wizer-initialize") void initialize(void) {
   Py_DECREF(warm);
   Py_CLEAR(response);
   make_objects_immortal();
+  fill_pools();
 }
 
 EXPORT("kb_alloc") void *kb_alloc(int length) { return malloc(length > 0 ? length : 1); }
@@ -154,7 +157,10 @@ EXPORT("kb_request") int kb_request(char *buffer, int length) {
     response = PyMarshal_WriteObjectToString(result, 2);
     Py_DECREF(result);
   }
-  if (response == NULL) {
+  if (response == NULL && PyErr_ExceptionMatches(PyExc_MemoryError) && out_of_memory != NULL) {
+    PyErr_Clear();
+    response = Py_NewRef(out_of_memory);
+  } else if (response == NULL) {
     PyErr_Print();
   }
   host_flush_streams();

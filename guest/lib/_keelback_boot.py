@@ -132,8 +132,9 @@ def prepare():
     os.chdir("/work")
     guest = _guest()
     guest.prepare()
-    global request, WARM_UP
+    global request, OUT_OF_MEMORY, WARM_UP
     request = guest.request
+    OUT_OF_MEMORY = guest.OUT_OF_MEMORY
     # Repeated, so that CPython's specialising interpreter has settled on the forms a session will use.
     WARM_UP = guest.WARM_UP * 12
 

@@ -42,6 +42,8 @@ _FUTURES &= ~0x10  # nested_scopes shares its bit with CO_NESTED
 
 # More frames than this help nobody; the text of the traceback has the same idea of its own.
 _FRAMES_MAX = 200
+# Deeper than CPython's own recursion limit; formatting takes microseconds a frame.
+_TRACEBACK_MAX = 4000
 
 
 def hide_frames_of(filename):
@@ -461,8 +463,9 @@ def exit_outcome(error):
 
 def exception_info(error, only=False):
     """What is known of an exception, as plain data. With *only* the text is without a traceback (invalid cells)."""
-    clean_traceback(error)
-    if not only and not isinstance(error, MemoryError):  # its frames hold what used the memory up
+    shortened = clean_traceback(error)
+    # The frames of a MemoryError or of a very deep recursion hold what used the memory up.
+    if not only and not shortened and not isinstance(error, MemoryError):
         sys.last_exc = error
         sys.last_type, sys.last_value, sys.last_traceback = type(error), error, error.__traceback__
     hook = sys.excepthook
@@ -537,7 +540,8 @@ def _frames(stack):
 
 
 def clean_traceback(error):
-    """Take the machinery's frames out of *error* and all it is linked to."""
+    """Take the machinery's frames out of *error* and all it is linked to. True when a traceback was too long."""
+    shortened = False
     seen = set()
     todo = [error]
     while todo:
@@ -547,10 +551,27 @@ def clean_traceback(error):
         seen.add(id(error))
         trace = error.__traceback__
         if trace is not None:
-            error.__traceback__ = _visible(trace)
+            error.__traceback__, long = _visible(trace)
+            shortened |= long
         todo += (error.__cause__, error.__context__)
         if isinstance(getattr(error, "exceptions", None), tuple):
             todo += error.exceptions
+    return shortened
+
+
+def _shortened(kept):
+    """The first and the last frames of a very deep recursion, with a line for those between."""
+    count = len(kept) - _TRACEBACK_MAX
+    note = f"<{count} frames left out>"
+    frame = eval(compile("__import__('sys')._getframe()", note, "eval").replace(co_name="..."), {})
+    half = _TRACEBACK_MAX // 2
+    trace = None
+    for entry in reversed([*kept[:half], None, *kept[-half:]]):
+        if entry is None:
+            trace = types.TracebackType(trace, frame, 0, 1)
+        else:
+            trace = types.TracebackType(trace, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+    return trace
 
 
 def _visible(trace):
@@ -563,11 +584,13 @@ def _visible(trace):
             kept.append(trace)
         trace = trace.tb_next
     if not kept:
-        return None
+        return None, False
+    if len(kept) > _TRACEBACK_MAX:
+        return _shortened(kept), True
     if hidden:
         for index in range(len(kept) - 1):
             if kept[index].tb_next is not kept[index + 1]:
                 kept[index].tb_next = kept[index + 1]
         if kept[-1].tb_next is not None:
             kept[-1].tb_next = None
-    return kept[0]
+    return kept[0], False

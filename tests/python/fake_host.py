@@ -2,6 +2,7 @@
 
 import importlib.util
 import marshal
+import os
 import sys
 import types
 from pathlib import Path
@@ -85,10 +86,12 @@ def load_guest():
     spec.loader.exec_module(guest)
     main, stdin = sys.modules["__main__"], sys.stdin
     sys.modules["__main__"] = types.ModuleType("__main__")
+    environment = dict(os.environ)
     guest.prepare()
     for request in guest.WARM_UP * 2:
         guest.request(request)
     guest.settle()
+    os.environ.update(environment)
     # The namespace of the cells is a module of its own; the test runner keeps its __main__.
     guest_main = sys.modules["__main__"]
     host.main = guest_main

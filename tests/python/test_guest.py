@@ -264,7 +264,11 @@ class Programs(Case):
         self.assertEqual(self.printed("print(await asyncio.sleep(0, 3))", mode="program"), "3\n")
 
     def test_exit_functions(self):
-        self.assertEqual(self.printed("import atexit\natexit.register(print, 'bye')\nprint('hi')", mode="program"), "hi\nbye\n")
+        self.assertEqual(self.printed("import atexit\natexit.register(print, 'bye')\nprint('hi')", mode="program"), "hi\n")
+        with redirect_stdout(io.StringIO()) as out:
+            self.assertEqual(guest.request(("finish",)), ("none",))
+        self.assertEqual(out.getvalue(), "bye\n")
+        self.assertNotIn("atexit", host.main.__dict__)
 
     def test_module(self):
         folder = tempfile.mkdtemp()

@@ -62,8 +62,9 @@ pub(crate) fn on_ctrl_c(handle: InterruptHandle, idle: impl Fn() + Send + 'stati
     ctrlc::set_handler(move || {
         let again = last.is_some_and(|last| last.elapsed() < Duration::from_secs(2));
         last = Some(Instant::now());
-        let running = handle.interrupt();
+        // First, so that whoever sees the cell end sees why.
         flag.store(true, Ordering::Relaxed);
+        let running = handle.interrupt();
         if !running {
             idle();
         } else if again {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Result;
-use keelback_sandbox::{Outcome, Restored, SessionOptions};
+use keelback_sandbox::{Cell, Outcome, Restored, Session, SessionOptions};
 
 use crate::{
     engine,
@@ -40,7 +40,7 @@ pub(crate) fn prompt() -> Result<u8> {
         pressed.store(false, Ordering::Relaxed);
         let Some(line) = lines.next() else {
             writeln!(stdout)?;
-            return Ok(0);
+            return finish(&mut session, &out, 0);
         };
         let line = line?;
         if pressed.swap(false, Ordering::Relaxed) {
@@ -65,7 +65,7 @@ pub(crate) fn prompt() -> Result<u8> {
             Outcome::Value { repr, .. } => writeln!(stdout, "{repr}")?,
             Outcome::Exit { code, .. } => {
                 explain(&report)?;
-                return Ok(*code);
+                return finish(&mut session, &out, *code);
             }
             Outcome::Stopped { restored, .. } => {
                 explain(&report)?;
@@ -77,6 +77,14 @@ pub(crate) fn prompt() -> Result<u8> {
         }
         cell.clear();
     }
+}
+
+/// Ends the interpreter as python3 does: exit functions run, open files are written.
+fn finish(session: &mut Session, out: &Out, code: u8) -> Result<u8> {
+    let report = session.run(Cell::finish())?;
+    out.flush();
+    explain(&report)?;
+    Ok(code)
 }
 
 /// Whether the first line of a cell opens a block, or is a decorator before one.

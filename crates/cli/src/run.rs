@@ -6,7 +6,11 @@ use std::{
     io::{self, BufWriter, IsTerminal, Read, Write},
     os::fd::AsFd,
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
     time::{Duration, Instant},
 };
 
@@ -66,19 +70,35 @@ pub(crate) fn run(args: &RunArgs) -> Result<u8> {
     let interrupted = engine::on_ctrl_c(session.interrupt_handle(), || std::process::exit(EXIT_INTERRUPT.into()))?;
     let out = Out::new();
     session.set_sink(Some(if args.json { out.json_sink() } else { out.sink() }));
-    let report = session.run(cell)?;
-    if let Some(path) = &args.save
-        && !matches!(report.outcome, Outcome::Stopped { .. })
-    {
-        session.save(path).with_context(|| format!("cannot save the session to `{}`", path.display()))?;
-    }
-    let code = exit_status(&report.outcome, interrupted.load(std::sync::atomic::Ordering::Relaxed));
-    if args.json {
-        out.line(&json::report(&report, code).to_string());
-    }
+    let mut report = session.run(cell)?;
     out.flush();
     if !args.json {
         explain(&report)?;
+    }
+    let mut code = exit_status(&report.outcome, &interrupted);
+    let stopped = matches!(report.outcome, Outcome::Stopped { .. });
+    if let Some(path) = &args.save {
+        if !stopped {
+            session.save(path).with_context(|| format!("cannot save the session to `{}`", path.display()))?;
+        }
+    } else if !stopped {
+        let end = session.run(Cell::finish())?;
+        out.flush();
+        if args.json {
+            let mut files: Vec<_> = report.files.into_iter().filter(|file| !end.files.contains(file)).collect();
+            files.extend(end.files);
+            report.files = files;
+            report.sync_errors.extend(end.sync_errors);
+        } else {
+            explain(&end)?;
+        }
+        if code == 0 {
+            code = exit_status(&end.outcome, &interrupted);
+        }
+    }
+    if args.json {
+        out.line(&json::report(&report, code).to_string());
+        out.flush();
     }
     Ok(code)
 }
@@ -174,7 +194,8 @@ fn split_grant(text: &str) -> Result<(String, String)> {
 }
 
 /// The exit status for an outcome.
-fn exit_status(outcome: &Outcome, interrupted: bool) -> u8 {
+fn exit_status(outcome: &Outcome, interrupted: &AtomicBool) -> u8 {
+    let interrupted = interrupted.load(Ordering::Relaxed);
     let limit_status = |limit: Option<Limit>| match limit {
         Some(Limit::WallTime(_) | Limit::CpuTime(_)) => EXIT_TIME,
         Some(Limit::Memory(_)) => EXIT_MEMORY,
@@ -208,15 +229,18 @@ pub(crate) fn explain(report: &Report) -> Result<()> {
 
 /// Where events go: both streams in order, stdout in large pieces unless somebody watches.
 #[derive(Clone)]
-pub(crate) struct Out(Arc<Mutex<Inner>>);
+pub(crate) struct Out(Arc<(Mutex<Inner>, Condvar)>);
 
 struct Inner {
     stdout: BufWriter<File>,
     watched: bool,
     flushed: Instant,
+    /// When what is held has to go out; the thread that sees to it waits for this.
+    due: Option<Instant>,
+    thread: bool,
 }
 
-/// How long output may stay here while the program goes on writing.
+/// How long output may stay here.
 const HOLD: Duration = Duration::from_millis(10);
 
 impl Out {
@@ -225,11 +249,14 @@ impl Out {
         let file = stdout.as_fd().try_clone_to_owned().map(File::from);
         // Without a stdout there is nowhere to write to.
         let file = file.or_else(|_| File::create("/dev/null")).expect("there is a null device");
-        Out(Arc::new(Mutex::new(Inner {
+        let inner = Inner {
             stdout: BufWriter::with_capacity(64 << 10, file),
             watched: stdout.is_terminal(),
             flushed: Instant::now(),
-        })))
+            due: None,
+            thread: false,
+        };
+        Out(Arc::new((Mutex::new(inner), Condvar::new())))
     }
 
     pub(crate) fn sink(&self) -> keelback_sandbox::Sink {
@@ -260,19 +287,56 @@ impl Out {
     }
 
     fn write(&self, bytes: &[u8]) {
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.lock();
         let mut result = inner.stdout.write_all(bytes);
-        if result.is_ok() && (inner.watched || inner.flushed.elapsed() > HOLD) {
-            result = inner.stdout.flush();
-            inner.flushed = Instant::now();
+        let now = Instant::now();
+        if result.is_ok() && (inner.watched || now - inner.flushed > HOLD) {
+            result = inner.flush(now);
+        } else if inner.due.is_none() {
+            inner.due = Some(now + HOLD);
+            if inner.thread {
+                self.0.1.notify_one();
+            } else {
+                inner.thread = true;
+                let out = self.clone();
+                thread::spawn(move || out.flush_what_is_due());
+            }
         }
         drop(inner);
         end_without_reader(result);
     }
 
     pub(crate) fn flush(&self) {
-        let result = self.0.lock().unwrap_or_else(PoisonError::into_inner).stdout.flush();
+        let result = self.lock().flush(Instant::now());
         end_without_reader(result);
+    }
+
+    fn flush_what_is_due(&self) {
+        let mut inner = self.lock();
+        loop {
+            let now = Instant::now();
+            inner = match inner.due {
+                Some(due) if due <= now => {
+                    let result = inner.flush(now);
+                    drop(inner);
+                    end_without_reader(result);
+                    self.lock()
+                }
+                Some(due) => self.0.1.wait_timeout(inner, due - now).unwrap_or_else(PoisonError::into_inner).0,
+                None => self.0.1.wait(inner).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn flush(&mut self, now: Instant) -> io::Result<()> {
+        (self.flushed, self.due) = (now, None);
+        self.stdout.flush()
     }
 }
 

@@ -20,13 +20,13 @@ use wasmtime::{Caller, Linker, Memory};
 
 use crate::{
     engine::Inner,
-    fs::FileSystem,
+    fs::{FileSystem, LockKind},
     marshal,
     output::Output,
     permissions::Stdin,
     tool::{Tool, ToolError, ToolFunction},
     wasi::{self, Pause, WasiCtx},
-    watch::{RunningCell, Watch, Woken},
+    watch::{RunningCell, Sleeper, Watch, Woken},
 };
 
 /// What the store of a session holds.
@@ -41,7 +41,8 @@ impl State {
     pub(crate) fn close(&mut self, engine: &Inner) {
         let output = Output::new(0);
         let cell = RunningCell::new();
-        self.wasi = idle(engine, output.clone(), cell.clone());
+        let pause = Arc::new(Sleeper { cell: Arc::clone(&cell), watch: engine.watch.clone() });
+        self.wasi = idle(engine, output.clone(), pause);
         self.host = Host::new(output, Arc::clone(&cell), engine.watch.clone(), Arc::default(), 0, false);
         self.limiter = Limiter::new(0, cell);
     }
@@ -217,6 +218,20 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     linker.func_wrap("keelback", "sha256", |mut caller: Caller<'_, State>, state: i32, data: i32, blocks: i32| {
         sha256(&mut caller, state, data, blocks)
     })?;
+    linker.func_wrap(
+        "keelback",
+        "lock",
+        |mut caller: Caller<'_, State>, fd: i32, kind: i32, start: i64, len: i64| -> i32 {
+            let kind = match kind {
+                0 => LockKind::Shared,
+                1 => LockKind::Exclusive,
+                2 => LockKind::Unlock,
+                _ => LockKind::Query,
+            };
+            let fs = &mut caller.data_mut().wasi.fs;
+            fs.lock(fd as u32, kind, start as u64, len as u64).map_or_else(|error| error.0.into(), |()| 0)
+        },
+    )?;
     linker.func_wrap_async("keelback", "call", |caller: Caller<'_, State>, (ptr, len): (i32, i32)| {
         Box::new(call(caller, ptr, len))
     })?;

@@ -17,7 +17,7 @@ use crate::{
     output::Output,
     permissions::Stdin,
     wasi::{self, WasiCtx},
-    watch::{RunningCell, Watch},
+    watch::{RunningCell, Sleeper, Watch},
 };
 
 /// Instantiates `module` with `library` (the archive of docs/guest-abi.md) as its only files, calls its
@@ -40,8 +40,9 @@ pub fn preinitialise(module: &[u8], library: Vec<u8>, log: impl Write + Send + '
     let cell = RunningCell::new();
     let limits = FsLimits { max_scratch_bytes: 1 << 20, max_open_files: 64 };
     let fs = FileSystem::new(Library::new(Arc::new(library)), &[], limits)?;
-    let options = wasi::Options { seed: Some(0), stdin: Stdin::Closed, output: output.clone(), pause: cell.clone() };
     let watch = Watch::start().map_err(|error| Error::Engine(format!("cannot start a thread: {error}")))?;
+    let pause = Arc::new(Sleeper { cell: Arc::clone(&cell), watch: watch.clone() });
+    let options = wasi::Options { seed: Some(0), stdin: Stdin::Closed, output: output.clone(), pause };
     let host = Host::new(output, Arc::clone(&cell), watch, Arc::default(), 0, true);
     let limiter = Limiter::new(1 << 32, cell);
     let mut store = Store::new(&engine, State { wasi: WasiCtx::new(fs, options), host, limiter });

@@ -23,6 +23,18 @@ pub struct Report {
 }
 
 impl Report {
+    /// Of a cell that did nothing.
+    pub(crate) fn empty() -> Self {
+        Report {
+            outcome: Outcome::Done,
+            events: Vec::new(),
+            files: Vec::new(),
+            sync_errors: Vec::new(),
+            rolled_back: false,
+            usage: Usage::default(),
+        }
+    }
+
     /// All it wrote to one stream, as text.
     #[must_use]
     pub fn text(&self, stream: keelback_session::Stream) -> String {

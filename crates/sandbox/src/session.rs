@@ -18,7 +18,7 @@ use crate::{
     output::{Output, Sink},
     snapshot::{Checkpoint, Snapshot, SnapshotError},
     wasi::{self, WasiCtx},
-    watch::{Cause, CellEnd, RunningCell},
+    watch::{Cause, CellEnd, RunningCell, Sleeper},
 };
 
 /// Interrupts a session from another thread. Cheap to clone.
@@ -89,7 +89,7 @@ impl Session {
     fn wasi(&self, fs: FileSystem) -> WasiCtx {
         let output = self.output.clone();
         let stdin = self.options.permissions.stdin.clone();
-        let pause: Arc<dyn wasi::Pause> = self.cell.clone();
+        let pause = Arc::new(Sleeper { cell: Arc::clone(&self.cell), watch: self.engine.0.watch.clone() });
         WasiCtx::new(fs, wasi::Options { seed: self.options.deterministic, stdin, output, pause })
     }
 
@@ -219,6 +219,10 @@ impl Session {
     /// As [`Session::run`].
     pub async fn run_async(&mut self, cell: impl Into<Cell>) -> Result<Report, Error> {
         let cell = cell.into();
+        if cell.kind == CellKind::Finish && self.guest.is_none() {
+            // Stopped, or ended by os._exit: there is no interpreter to end.
+            return Ok(Report::empty());
+        }
         self.revive().await?;
         let before = if cell.transaction { Some(self.capture()?) } else { None };
         let started = Instant::now();
@@ -307,6 +311,7 @@ impl Session {
                 marshal::tuple([Value::from("run"), source, Value::Str(filename), Value::from("program")])
             }
             CellKind::Module => marshal::tuple([Value::from("module"), source]),
+            CellKind::Finish => marshal::tuple([Value::from("finish")]),
         }
     }
 

@@ -7,7 +7,10 @@
 use std::{
     cmp::Reverse,
     collections::BinaryHeap,
+    future::Future,
+    pin::Pin,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak},
+    task::Poll,
     thread,
     time::{Duration, Instant},
 };
@@ -141,7 +144,6 @@ impl Cause {
 /// The part of a session that other threads may touch.
 pub(crate) struct RunningCell {
     state: Mutex<State>,
-    changed: Condvar,
     /// Wakes the task whose guest waits in a host call.
     pub(crate) waker: AtomicWaker,
 }
@@ -186,7 +188,7 @@ pub(crate) enum Woken {
 
 impl RunningCell {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(RunningCell { state: Mutex::default(), changed: Condvar::new(), waker: AtomicWaker::new() })
+        Arc::new(RunningCell { state: Mutex::default(), waker: AtomicWaker::new() })
     }
 
     /// The memory of the instance that will run the next cells, or None before it goes away.
@@ -284,26 +286,6 @@ impl RunningCell {
         lock(&self.state).wake_at = Some(at);
     }
 
-    /// Waits on this thread. None when all of `duration` passed.
-    pub(crate) fn pause(&self, duration: Duration) -> Option<Woken> {
-        let until = Instant::now().checked_add(duration);
-        let mut state = lock(&self.state);
-        loop {
-            if state.stop {
-                return Some(Woken::Stop);
-            }
-            if std::mem::take(&mut state.wake_guest) {
-                return Some(Woken::Signal);
-            }
-            let now = Instant::now();
-            state = match until {
-                Some(until) if until <= now => return None,
-                Some(until) => self.changed.wait_timeout(state, until - now).unwrap_or_else(PoisonError::into_inner).0,
-                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
-            };
-        }
-    }
-
     fn fire(&self, state: &mut State, cause: Cause, now: Instant) {
         state.fired = Some((cause, now));
         state.first.get_or_insert(cause);
@@ -311,7 +293,6 @@ impl RunningCell {
         if let Some(memory) = &state.memory {
             memory.raise(cause.signal());
         }
-        self.changed.notify_all();
         self.waker.wake();
     }
 
@@ -348,7 +329,6 @@ impl RunningCell {
             if let Some(memory) = &state.memory {
                 memory.revoke();
             }
-            self.changed.notify_all();
             self.waker.wake();
             return Some(now + REPEAT);
         }
@@ -363,7 +343,6 @@ impl RunningCell {
                 if let Some(memory) = &state.memory {
                     memory.revoke();
                 }
-                self.changed.notify_all();
                 self.waker.wake();
                 return Some(now + REPEAT);
             } else {
@@ -396,13 +375,31 @@ impl RunningCell {
     }
 }
 
-impl Pause for RunningCell {
-    fn pause(&self, duration: Duration) -> Paused {
-        match RunningCell::pause(self, duration) {
-            None => Paused::Elapsed,
-            Some(Woken::Signal) => Paused::Interrupted,
-            Some(Woken::Stop) => Paused::Stopped,
+/// Sleeps of a session's guest: whoever runs the cell is free meanwhile.
+pub(crate) struct Sleeper {
+    pub(crate) cell: Arc<RunningCell>,
+    pub(crate) watch: Watch,
+}
+
+impl Pause for Sleeper {
+    fn pause(&self, duration: Duration) -> Pin<Box<dyn Future<Output = Paused> + Send>> {
+        let until = Instant::now().checked_add(duration);
+        if let Some(until) = until
+            && !duration.is_zero()
+        {
+            self.cell.wake_at(until);
+            self.watch.look_at(&self.cell, until);
         }
+        let cell = Arc::clone(&self.cell);
+        Box::pin(std::future::poll_fn(move |cx| {
+            cell.waker.register(cx.waker());
+            match cell.woken() {
+                Some(Woken::Signal) => Poll::Ready(Paused::Interrupted),
+                Some(Woken::Stop) => Poll::Ready(Paused::Stopped),
+                None if until.is_some_and(|until| until <= Instant::now()) => Poll::Ready(Paused::Elapsed),
+                None => Poll::Pending,
+            }
+        }))
     }
 }
 
@@ -416,7 +413,7 @@ mod tests {
         assert!(!cell.interrupt());
         cell.begin(None, None, Duration::ZERO);
         assert!(cell.interrupt());
-        assert_eq!(cell.pause(Duration::MAX), Some(Woken::Signal));
+        assert_eq!(cell.woken(), Some(Woken::Signal));
         assert_eq!(cell.end().cause, Some(Cause::Interrupt));
         assert!(!cell.interrupt());
     }
@@ -427,8 +424,9 @@ mod tests {
         let cell = RunningCell::new();
         let at = cell.begin(Some(Duration::from_millis(5)), None, Duration::from_millis(5));
         watch.look_at(&cell, at.expect("there is a limit"));
-        assert_eq!(cell.pause(Duration::MAX), Some(Woken::Signal));
-        assert_eq!(cell.pause(Duration::MAX), Some(Woken::Stop));
+        let sleeper = Sleeper { cell: Arc::clone(&cell), watch };
+        assert_eq!(pollster::block_on(sleeper.pause(Duration::MAX)), Paused::Interrupted);
+        assert_eq!(pollster::block_on(sleeper.pause(Duration::MAX)), Paused::Stopped);
         let end = cell.end();
         assert_eq!((end.cause, end.stopped), (Some(Cause::WallTime), true));
     }

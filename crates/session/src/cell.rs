@@ -31,6 +31,8 @@ pub enum CellKind {
     Program,
     /// As `python3 -m MODULE`.
     Module,
+    /// What `python3` does before it ends.
+    Finish,
 }
 
 impl Cell {
@@ -42,6 +44,13 @@ impl Cell {
     /// A module by name, as `python3 -m` runs it.
     pub fn module(name: impl Into<String>) -> Self {
         Cell { kind: CellKind::Module, ..Cell::from(name.into()) }
+    }
+
+    /// The end of the interpreter: functions registered with `atexit` run, the namespace is let go, and what open files
+    /// still hold is written.
+    #[must_use]
+    pub fn finish() -> Self {
+        Cell { kind: CellKind::Finish, ..Cell::from("") }
     }
 
     /// Names the source in tracebacks.

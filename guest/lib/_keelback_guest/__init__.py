@@ -14,7 +14,7 @@ import _keelback_session as session_module
 from _keelback_session import Session, hide_frames_of, plain_data
 
 from . import loop as loop_module
-from . import signals, start, tools
+from . import ending, signals, start, tools
 
 # The name in the code, which a compiled image may not share with `__file__`.
 for _function in (hide_frames_of, loop_module.prepare, signals.prepare, start.prepare, tools.prepare):
@@ -32,7 +32,17 @@ loop = None
 # Requests that main.c makes at pre-initialisation, so that an instance's own first ones touch few pages of memory.
 # `settle` then takes away what they left.
 WARM_UP = [
-    ("start", {}),
+    (
+        "start",
+        {
+            "argv": [""],
+            "env": {},
+            "random_seed": None,
+            "deterministic": False,
+            "limits": {"wall": "60 s", "cpu": "60 s", "output": "1 byte of output"},
+            "recursion_limit": 1000,
+        },
+    ),
     ("run", "1+1", "<cell 1>", "cell"),
     ("run", "warm = [1]\nfor warm_index in warm: print(end='')\nwarm", "<cell 2>", "cell"),
     ("run", "import asyncio\nawait asyncio.sleep(0)", "<cell 3>", "cell"),
@@ -58,10 +68,15 @@ def prepare():
     _reset()
 
 
+# What a cell is answered with when there is no memory to say how it ended.
+OUT_OF_MEMORY = dumps(("raised", session_module.bare_info(MemoryError())), 2)
+
+
 def settle():
     """After the warm-up: the state in which an instance begins."""
     import linecache
 
+    ending.prepare()
     _reset()
     linecache.clearcache()
     for name in ("last_exc", "last_type", "last_value", "last_traceback"):
@@ -101,7 +116,7 @@ def request(message):
         return _handlers[kind](*message[1:])
     except BaseException as error:  # an interrupt in the machinery itself
         session.running = False
-        if kind == "run" or kind == "module":
+        if kind == "run" or kind == "module" or kind == "finish":
             return session.failed(error)
         if isinstance(error, (KeyboardInterrupt, TimeoutError)):
             return _handlers[kind](*message[1:])
@@ -124,7 +139,7 @@ def _module(name):
 
 
 def _whole_program(filename, run):
-    """A program begins outside any event loop, and what it registered with atexit runs at its end."""
+    """A program begins outside any event loop."""
     loop_module.leave()
     try:
         start.program_path(filename)
@@ -132,8 +147,17 @@ def _whole_program(filename, run):
         error = loop.turn() if loop._ready else None
         if error is not None:
             outcome = session.failed(error)
-        start.run_exit_functions(session)
         return outcome
+    finally:
+        loop_module.enter(loop)
+
+
+def _finish():
+    """What python3 does before it ends: exit functions, then the program's objects go, then files are written."""
+    loop_module.leave()
+    try:
+        ending.finish(session)
+        return session_module.NONE
     finally:
         loop_module.enter(loop)
 
@@ -182,6 +206,7 @@ _handlers = {
     "start": _start,
     "fork": _start,
     "module": _module,
+    "finish": _finish,
     "tools": lambda listed: tools.install(listed),
     "set": _set,
     "get": _get,

@@ -214,3 +214,32 @@ fn nobody_reading_is_no_crash() {
     drop(child.stdout.take());
     assert_eq!(child.wait().unwrap().code(), Some(141));
 }
+
+#[test]
+fn output_does_not_wait_for_more() {
+    use std::io::{BufRead, BufReader};
+    let folder = folder();
+    let mut command = keelback(folder.path());
+    command.args(["run", "--stdin", "-c", "for i in range(3):\n    print(i)\n    input()"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let (mut stdin, stdout) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+    // Each line is read before the program gets what it waits for: held back, it would stand still for ever.
+    for (i, line) in stdout.lines().enumerate() {
+        assert_eq!(line.unwrap(), i.to_string());
+        stdin.write_all(b"\n").unwrap();
+    }
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn the_end_of_a_program_is_that_of_python3() {
+    let folder = folder();
+    std::fs::create_dir(folder.path().join("out")).unwrap();
+    let program = "import atexit, sys\natexit.register(print, 'exit', file=sys.stderr)\n\
+        f = open('out/a.txt', 'w'); f.write('text')\n1/0";
+    let output = keelback(folder.path()).args(["run", "--allow-write", "out", "-c", program]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    // The traceback comes first.
+    assert!(stderr(&output).ends_with("ZeroDivisionError: division by zero\nexit\n"), "{}", stderr(&output));
+    assert_eq!(std::fs::read_to_string(folder.path().join("out/a.txt")).unwrap(), "text");
+}

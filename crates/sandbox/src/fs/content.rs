@@ -6,6 +6,8 @@ use super::errno::{Errno, Result};
 
 /// Small enough that the first write after a fork copies little, large enough that the table stays small.
 const CHUNK: usize = 64 << 10;
+/// Holes included; bounds the table of chunks, which the budget pays for.
+const MAX_LEN: u64 = 16 << 30;
 const TABLE_ENTRY_BYTES: u64 = size_of::<Option<Arc<Vec<u8>>>>() as u64;
 
 /// A budget of bytes that files draw on.
@@ -67,8 +69,7 @@ impl Content {
         if source.is_empty() {
             return Ok(0);
         }
-        // A file is never longer than the whole budget, holes included: nor is its table of chunks.
-        if offset.checked_add(source.len() as u64).is_none_or(|_| offset >= budget.max) {
+        if offset.checked_add(source.len() as u64).is_none_or(|end| end > MAX_LEN) {
             return Err(Errno::FBIG);
         }
         let mut done = 0;
@@ -102,10 +103,10 @@ impl Content {
         Ok(())
     }
 
-    /// Cuts or extends with a hole. A file is never longer than the whole budget.
+    /// Cuts or extends with a hole.
     pub(crate) fn set_len(&mut self, len: u64, budget: &mut Budget) -> Result<()> {
         if len > self.len {
-            if len > budget.max {
+            if len > MAX_LEN {
                 return Err(Errno::FBIG);
             }
             self.grow_table(len.div_ceil(CHUNK as u64) as usize, budget)?;
@@ -154,7 +155,7 @@ impl Content {
 }
 
 fn position(offset: u64) -> (usize, usize) {
-    // Offsets are bounded by the budget before they come here; on 32-bit hosts saturate rather than wrap.
+    // Offsets are bounded before they come here; on 32-bit hosts saturate rather than wrap.
     (usize::try_from(offset / CHUNK as u64).unwrap_or(usize::MAX - 1), (offset % CHUNK as u64) as usize)
 }
 

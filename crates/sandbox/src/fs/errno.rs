@@ -9,6 +9,7 @@ pub(crate) struct Errno(pub(crate) u16);
 // Numbers: `errno` in WASI preview 1 (witx, typenames).
 impl Errno {
     pub(crate) const ACCES: Self = Errno(2);
+    pub(crate) const AGAIN: Self = Errno(6);
     pub(crate) const BADF: Self = Errno(8);
     pub(crate) const BUSY: Self = Errno(10);
     pub(crate) const EXIST: Self = Errno(20);
@@ -53,6 +54,7 @@ impl From<io::Error> for Errno {
             Kind::StorageFull | Kind::QuotaExceeded => Errno::NOSPC,
             Kind::FileTooLarge => Errno::FBIG,
             Kind::ResourceBusy => Errno::BUSY,
+            Kind::WouldBlock => Errno::AGAIN,
             Kind::CrossesDevices => Errno::XDEV,
             Kind::Unsupported => Errno::NOTSUP,
             _ => match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {

@@ -8,6 +8,7 @@ mod content;
 mod errno;
 mod grant;
 mod library;
+mod locks;
 mod paths;
 mod resolve;
 mod saved;
@@ -28,12 +29,14 @@ pub use grant::GrantError;
 pub(crate) use grant::wall_clock;
 pub(crate) use grant::{Access, Grant};
 pub(crate) use library::Library;
+pub(crate) use locks::LockKind;
 pub use saved::FilesError;
 pub(crate) use saved::FilesSnapshot;
 pub(crate) use stat::{EPOCH, FileType, OpenHow, Stat, Times};
 pub(crate) use table::Stdio;
 
 use grant::Host;
+use locks::Locks;
 use scratch::{Data, FileNode, Kind, Lower, NodeId, Tree};
 use stat::Entry;
 use table::Table;
@@ -95,6 +98,7 @@ pub(crate) struct FileSystem {
     mounts: Arc<Vec<Mount>>,
     tree: Tree,
     table: Table,
+    locks: Locks,
     /// Listings of directories being read, the newest last; see `table.rs`.
     listings: VecDeque<(u32, Arc<Vec<Entry>>)>,
     /// Granted paths changed since the cell began.
@@ -160,6 +164,7 @@ impl FileSystem {
             mounts: Arc::new(mounts),
             tree,
             table: Table::new(limits.max_open_files),
+            locks: Locks::new(),
             listings: VecDeque::new(),
             changes: BTreeMap::new(),
             cell: 0,

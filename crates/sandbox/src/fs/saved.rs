@@ -119,6 +119,7 @@ impl FileSystem {
             tree: self.tree.clone(),
             // Handles of host files are shared: reading goes by the descriptor's own offset.
             table: self.table.clone(),
+            locks: super::Locks::new(), // what is locked cannot be forked
             listings: self.listings.clone(),
             changes: self.changes.clone(),
             cell: self.cell,

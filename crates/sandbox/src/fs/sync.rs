@@ -214,9 +214,15 @@ impl FileSystem {
             if len == 0 {
                 break;
             }
-            file.write_all(&buffer[..len])?;
             offset += len as u64;
+            if buffer[..len].iter().all(|byte| *byte == 0) {
+                // A hole must not fill the host's disk with the zeros that it reads as.
+                io::Seek::seek(&mut file, io::SeekFrom::Start(offset))?;
+            } else {
+                file.write_all(&buffer[..len])?;
+            }
         }
+        file.set_len(offset)?;
         if let Ok(metadata) = dir.symlink_metadata(path)
             && metadata.is_file()
         {

@@ -306,9 +306,10 @@ impl FileSystem {
         }
         let descriptor = self.table.take(fd)?;
         self.listings.retain(|(listed, _)| *listed != fd);
-        if let Object::Node { node, .. } = descriptor.object {
-            self.tree.closed(node);
+        if let Object::Node { node, .. } = &descriptor.object {
+            self.tree.closed(*node);
         }
+        self.unlock_closed(&descriptor.object);
         Ok(())
     }
 

@@ -101,17 +101,26 @@ struct Event {
     error: u16,
 }
 
-/// Files are always ready, so what is waited for is time.
-pub(super) fn poll_oneoff(
+/// What a call of `poll_oneoff` waits for. Files are always ready, so that is time.
+pub(super) struct Poll {
+    ready: Vec<Event>,
+    timers: Vec<(u64, Event)>,
+    wait: u64,
+    events: u32,
+    happened: u32,
+}
+
+/// The first half of `poll_oneoff`: what to wait for, and for how long.
+pub(super) fn poll_begin(
     ctx: &mut WasiCtx,
     memory: &mut [u8],
     subscriptions: u32,
     events: u32,
     count: u32,
     happened: u32,
-) -> std::result::Result<(), Failure> {
+) -> Result<(Poll, Duration)> {
     if count == 0 || count > abi::MAX_SUBSCRIPTIONS {
-        return Err(Errno::INVAL.into());
+        return Err(Errno::INVAL);
     }
     bytes_mut(memory, events, count * abi::EVENT_BYTES)?;
     bytes_mut(memory, happened, 4)?;
@@ -140,17 +149,23 @@ pub(super) fn poll_oneoff(
                 let error = ctx.fs.stdio(id).err().map_or(0, |Errno(number)| number);
                 ready.push(Event { user_data, kind, error });
             }
-            _ => return Err(Errno::INVAL.into()),
+            _ => return Err(Errno::INVAL),
         }
     }
     let wait = if ready.is_empty() { timers.iter().map(|(timeout, _)| *timeout).min().unwrap_or(0) } else { 0 };
     let duration = Duration::from_nanos(wait);
-    let virtual_time = ctx.clock.advance(duration);
-    match ctx.pause.pause(if virtual_time { Duration::ZERO } else { duration }) {
+    let duration = if ctx.clock.advance(duration) { Duration::ZERO } else { duration };
+    Ok((Poll { ready, timers, wait, events, happened }, duration))
+}
+
+/// The second half: what has happened, once the time is over.
+pub(super) fn poll_end(memory: &mut [u8], poll: Poll, paused: Paused) -> std::result::Result<(), Failure> {
+    match paused {
         Paused::Elapsed => {}
         Paused::Interrupted => return Err(Errno::INTR.into()),
         Paused::Stopped => return Err(Failure::Stopped),
     }
+    let Poll { mut ready, timers, wait, events, happened } = poll;
     ready.extend(timers.into_iter().filter(|(timeout, _)| *timeout <= wait).map(|(_, event)| event));
     for (index, event) in (0..).zip(&ready) {
         let mut bytes = [0; abi::EVENT_BYTES as usize];

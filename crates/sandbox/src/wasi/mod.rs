@@ -10,7 +10,7 @@ mod random;
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Duration};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use keelback_session::Stream;
 use serde::{Deserialize, Serialize};
@@ -46,10 +46,10 @@ pub(crate) enum Paused {
     Stopped,
 }
 
-/// Sleeps for a guest, on its thread, until time has passed or the guest is wanted.
+/// Sleeps for a guest until time has passed or the guest is wanted.
 pub(crate) trait Pause: Send + Sync {
     /// Waits; not at all for a duration of zero, which still reports a pending signal.
-    fn pause(&self, duration: Duration) -> Paused;
+    fn pause(&self, duration: Duration) -> Pin<Box<dyn Future<Output = Paused> + Send>>;
 }
 
 /// The part of a guest's clock and randomness that a saved session goes on from.
@@ -139,6 +139,14 @@ fn run<T: 'static>(
     get: impl Fn(&mut T) -> &mut WasiCtx,
     function: impl FnOnce(&mut WasiCtx, &mut [u8]) -> std::result::Result<(), Failure>,
 ) -> wasmtime::Result<u32> {
+    let (bytes, state) = borrow(caller, &get)?;
+    errno(function(get(state), bytes))
+}
+
+fn borrow<'a, T: 'static>(
+    caller: &'a mut Caller<'_, T>,
+    get: &impl Fn(&mut T) -> &mut WasiCtx,
+) -> wasmtime::Result<(&'a mut [u8], &'a mut T)> {
     let known = get(caller.data_mut()).memory;
     let memory = match known {
         Some(memory) => memory,
@@ -149,8 +157,11 @@ fn run<T: 'static>(
             memory
         }
     };
-    let (bytes, state) = memory.data_and_store_mut(caller);
-    match function(get(state), bytes) {
+    Ok(memory.data_and_store_mut(caller))
+}
+
+fn errno(result: std::result::Result<(), Failure>) -> wasmtime::Result<u32> {
+    match result {
         Ok(()) => Ok(0),
         Err(Failure::Errno(Errno(number))) => Ok(number.into()),
         Err(Failure::Stopped) => Err(Stopped.into()),
@@ -158,7 +169,7 @@ fn run<T: 'static>(
 }
 
 /// Adds all of `wasi_snapshot_preview1` to a linker; `get` finds the context in the store's data.
-pub(crate) fn add_to_linker<T: 'static>(
+pub(crate) fn add_to_linker<T: Send + 'static>(
     linker: &mut Linker<T>,
     get: impl Fn(&mut T) -> &mut WasiCtx + Copy + Send + Sync + 'static,
 ) -> wasmtime::Result<()> {
@@ -182,7 +193,6 @@ pub(crate) fn add_to_linker<T: 'static>(
         misc::environ_sizes_get(count: u32, len: u32);
         misc::clock_res_get(id: u32, resolution: u32);
         misc::clock_time_get(id: u32, precision: u64, time: u32);
-        misc::poll_oneoff(subscriptions: u32, events: u32, count: u32, happened: u32);
         misc::proc_raise(signal: u32);
         misc::random_get(buffer: u32, len: u32);
         misc::sched_yield();
@@ -222,6 +232,23 @@ pub(crate) fn add_to_linker<T: 'static>(
         paths::path_symlink(target: u32, target_len: u32, fd: u32, path: u32, len: u32);
         paths::path_unlink_file(fd: u32, path: u32, len: u32);
     }
+    linker.func_wrap_async(
+        abi::MODULE,
+        "poll_oneoff",
+        move |mut caller: Caller<'_, T>, (subscriptions, events, count, happened): (u32, u32, u32, u32)| {
+            Box::new(async move {
+                let (memory, state) = borrow(&mut caller, &get)?;
+                let ctx = get(state);
+                let (poll, duration) = match misc::poll_begin(ctx, memory, subscriptions, events, count, happened) {
+                    Ok(poll) => poll,
+                    Err(error) => return errno(Err(error.into())),
+                };
+                let paused = ctx.pause.pause(duration).await;
+                let (memory, _) = borrow(&mut caller, &get)?;
+                errno(misc::poll_end(memory, poll, paused))
+            })
+        },
+    )?;
     linker.func_wrap(abi::MODULE, "proc_exit", |_: Caller<'_, T>, status: i32| -> wasmtime::Result<()> {
         Err(ProcExit(status).into())
     })?;

@@ -11,8 +11,8 @@ use crate::fs::{FsLimits, Library};
 struct Awake(Paused);
 
 impl Pause for Awake {
-    fn pause(&self, _: Duration) -> Paused {
-        self.0
+    fn pause(&self, _: Duration) -> Pin<Box<dyn Future<Output = Paused> + Send>> {
+        Box::pin(std::future::ready(self.0))
     }
 }
 
@@ -21,6 +21,19 @@ fn context(seed: Option<u64>) -> WasiCtx {
     let fs = FileSystem::new(Library::new(Arc::new(Vec::new())), &[], limits).expect("no grants");
     let pause = Arc::new(Awake(Paused::Elapsed));
     WasiCtx::new(fs, Options { seed, stdin: Stdin::Closed, output: Output::new(1 << 20), pause })
+}
+
+/// `poll_oneoff` as the linker puts it together.
+fn poll_oneoff(
+    ctx: &mut WasiCtx,
+    memory: &mut [u8],
+    subscriptions: u32,
+    events: u32,
+    count: u32,
+    happened: u32,
+) -> std::result::Result<(), Failure> {
+    let (poll, duration) = misc::poll_begin(ctx, memory, subscriptions, events, count, happened)?;
+    misc::poll_end(memory, poll, pollster::block_on(ctx.pause.pause(duration)))
 }
 
 fn put(memory: &mut [u8], at: usize, bytes: &[u8]) {
@@ -107,16 +120,16 @@ fn sleeping_moves_a_pinned_clock_and_no_other() {
     timer(&mut memory, 3_000_000_000_000);
     let before = Instant::now();
     let start = ctx.time().monotonic;
-    assert!(misc::poll_oneoff(&mut ctx, &mut memory, 0, 64, 1, 128).is_ok());
+    assert!(poll_oneoff(&mut ctx, &mut memory, 0, 64, 1, 128).is_ok());
     assert_eq!((number(&memory, 64), number(&memory, 128) as u32), (7, 1));
     assert_eq!(ctx.time().monotonic - start, 3_000_000_000_000);
     assert!(before.elapsed() < Duration::from_secs(60));
     // Interrupted, the guest looks at its signals; stopped, it does not get to.
     ctx.pause = Arc::new(Awake(Paused::Interrupted));
-    let result = misc::poll_oneoff(&mut ctx, &mut memory, 0, 64, 1, 128);
+    let result = poll_oneoff(&mut ctx, &mut memory, 0, 64, 1, 128);
     assert!(matches!(result, Err(Failure::Errno(Errno::INTR))));
     ctx.pause = Arc::new(Awake(Paused::Stopped));
-    assert!(matches!(misc::poll_oneoff(&mut ctx, &mut memory, 0, 64, 1, 128), Err(Failure::Stopped)));
+    assert!(matches!(poll_oneoff(&mut ctx, &mut memory, 0, 64, 1, 128), Err(Failure::Stopped)));
 }
 
 #[test]
@@ -215,7 +228,7 @@ fn call(ctx: &mut WasiCtx, memory: &mut [u8], index: usize, a: &[u64]) {
         22 => paths::path_rename(ctx, memory, n(0), n(1), n(2), n(3), n(4), n(5)),
         23 => paths::path_symlink(ctx, memory, n(0), n(1), n(2), n(3), n(4)),
         24 => paths::path_unlink_file(ctx, memory, n(0), n(1), n(2)),
-        25 => misc::poll_oneoff(ctx, memory, n(0), n(1), n(2), n(3)).map_err(|_| Errno::INTR),
+        25 => poll_oneoff(ctx, memory, n(0), n(1), n(2), n(3)).map_err(|_| Errno::INTR),
         26 => misc::random_get(ctx, memory, n(0), n(1)),
         27 => misc::clock_time_get(ctx, memory, n(0), a[1], n(2)),
         28 => misc::clock_res_get(ctx, memory, n(0), n(1)),

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use keelback_sandbox::{ChangeKind, Permissions, Report};
+use keelback_sandbox::{Cell, ChangeKind, Permissions, Report, Stream};
 
 use crate::{brief, check_in, run, session_with};
 
@@ -147,4 +147,61 @@ fn grants_that_cannot_be_are_refused_with_the_path() {
         let error = chain(crate::engine().session(options(permissions)).err().unwrap());
         assert!(error.contains(part), "{error}");
     }
+}
+
+#[test]
+fn the_end_writes_what_open_files_hold_and_runs_finalisers() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut session = session_with(Permissions::none().write_synced(folder.path(), "/out"));
+    let program = "import atexit, io\nclass A:\n    def __del__(self): print('gone', helper())\n\
+        def helper(): return 'with help'\na = A()\natexit.register(print, 'exit')\n\
+        f = open('/out/a.txt', 'w'); f.write('text')\nlist_of_itself = [open('/out/b.bin', 'wb')]\n\
+        list_of_itself.append(list_of_itself); list_of_itself[0].write(b'bytes')";
+    assert_eq!(session.run(Cell::program(program, "p.py")).unwrap().text(Stream::Stdout), "");
+    assert_eq!(read(folder.path(), "a.txt").unwrap_or_default(), "");
+    let end = session.run(Cell::finish()).unwrap();
+    assert_eq!((brief(&end.outcome), end.text(Stream::Stdout)), ("done".into(), "exit\ngone with help\n".into()));
+    assert_eq!(read(folder.path(), "a.txt").unwrap(), "text");
+    assert_eq!(read(folder.path(), "b.bin").unwrap(), "bytes");
+    // Nothing is left to end after os._exit.
+    let mut other = session_with(Permissions::none());
+    other.run("import atexit, os; atexit.register(print, 'never'); os._exit(3)").unwrap();
+    assert_eq!(other.run(Cell::finish()).unwrap().text(Stream::Stdout), "");
+}
+
+#[test]
+fn a_database_is_locked_against_other_sessions_and_not_within_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || session_with(Permissions::none().write(folder.path(), "/db"));
+    let (mut first, mut second) = (open(), open());
+    let set_up = "import sqlite3\na = sqlite3.connect('/db/x.db', timeout=0, isolation_level=None)\n\
+        b = sqlite3.connect('/db/x.db', timeout=0, isolation_level=None)";
+    for session in [&mut first, &mut second] {
+        assert_eq!(brief(&run(session, set_up).outcome), "done");
+    }
+    run(&mut first, "a.execute('create table t(x)'); a.execute('insert into t values (7)')");
+    assert_eq!(brief(&run(&mut first, "b.execute('select x from t').fetchone()").outcome), "= (7,)");
+    run(&mut first, "a.execute('begin immediate')");
+    let locked = "OperationalError: database is locked";
+    assert_eq!(brief(&run(&mut first, "b.execute('begin immediate')").outcome), locked);
+    assert_eq!(brief(&run(&mut second, "a.execute('begin immediate')").outcome), locked);
+    run(&mut first, "a.execute('commit')");
+    assert_eq!(brief(&run(&mut second, "a.execute('begin immediate').fetchall()").outcome), "= []");
+    // Its locks go with a session.
+    drop(second);
+    assert_eq!(brief(&run(&mut first, "b.execute('begin immediate').fetchall()").outcome), "= []");
+}
+
+#[test]
+fn holes_take_no_room_in_scratch_nor_on_the_host() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut session = session_with(Permissions::none().write_synced(folder.path(), "/out"));
+    let cell = "f = open('/out/hole', 'wb'); f.seek(3 << 30); f.write(b'x'); f.close()\n\
+        f = open('/out/hole', 'rb'); f.seek((3 << 30) - 1); f.read()";
+    assert_eq!(brief(&run(&mut session, cell).outcome), "= b'\\x00x'");
+    let metadata = fs::metadata(folder.path().join("hole")).unwrap();
+    assert_eq!(metadata.len(), (3 << 30) + 1);
+    assert!(std::os::unix::fs::MetadataExt::blocks(&metadata) < 1000);
+    let too_far = "f = open('/out/hole', 'r+b'); f.seek(17 << 30); f.write(b'x'); f.flush()";
+    assert_eq!(brief(&run(&mut session, too_far).outcome), "OSError: [Errno 22] File too large");
 }

@@ -148,10 +148,13 @@ fn recursion_ends_in_recursion_error() {
             "import ast; ast.literal_eval('[' * 5000 + ']' * 5000)",
             "eval('+'.join(['x'] * 50_000))",
         ] {
-            let outcome = run(&mut session, &format!("{limit}{cell}")).outcome;
-            let Outcome::Raised(raised) = &outcome else { panic!("{cell}: {}", brief(&outcome)) };
+            let report = run(&mut session, &format!("{limit}{cell}"));
+            let outcome = &report.outcome;
+            let Outcome::Raised(raised) = outcome else {
+                panic!("{cell}: {} {}", brief(outcome), report.text(keelback_sandbox::Stream::Stderr))
+            };
             let expected = ["RecursionError", "MemoryError", "SystemError", "SyntaxError", "NameError", "PatternError"];
-            assert!(expected.contains(&raised.type_name.as_str()), "{cell}: {}", brief(&outcome));
+            assert!(expected.contains(&raised.type_name.as_str()), "{cell}: {}", brief(outcome));
         }
     }
     check_in(&mut session, &[("1 + 1", "= 2")]);

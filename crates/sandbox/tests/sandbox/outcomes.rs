@@ -196,3 +196,13 @@ fn help_and_source_of_a_cell_are_there() {
         "def f(x):\n    return 2 * x\n",
     );
 }
+
+#[test]
+fn the_traceback_of_a_deep_recursion_is_bounded() {
+    let mut session = session();
+    let cell = "import sys\nsys.setrecursionlimit(50_000)\ndef f(n): return g(n)\ndef g(n): return f(n - 1) if n else 1 / 0\nf(10_000)";
+    let Outcome::Raised(raised) = run(&mut session, cell).outcome else { panic!("it divides by zero") };
+    assert!(raised.traceback.contains("frames left out>"), "{}", raised.traceback.len());
+    assert!(raised.traceback.lines().count() < 13_000);
+    assert!(raised.frames.len() <= 200);
+}

@@ -10,7 +10,7 @@ use std::{
 
 use keelback_sandbox::{Limit, Outcome, Parameter, Permissions, SessionOptions, Tool, ToolError, Value};
 
-use crate::{brief, check_in, engine, run, session_with};
+use crate::{brief, check_in, engine, run, session, session_with};
 
 fn tools() -> Permissions {
     let add = Tool::new("add", |arguments| match arguments.as_slice() {
@@ -209,4 +209,35 @@ fn a_cell_whose_future_is_dropped_is_over_and_the_session_goes_on() {
     session.checkpoint().unwrap();
     assert!(futures_util::FutureExt::now_or_never(session.run_async("x = 2\nawait never()")).is_none());
     check_in(&mut session, &[("x", "= 1")]);
+}
+
+/// On tokio, with one thread: neither a sleep of the guest nor an async tool of the runtime's own holds it.
+#[test]
+fn sessions_run_on_tokio() {
+    let wait = Tool::new_async("wait", |_| async {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        Ok(Value::from("waited"))
+    });
+    let sleeper = "import time\nstart = time.monotonic()\ntime.sleep(0.2)\ntime.monotonic() - start < 2";
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async {
+        let (mut first, mut second) = (session(), session_with(Permissions::none().tool(wait)));
+        let (asleep, calls) = (first.run_async(sleeper), async {
+            let mut outcomes = Vec::new();
+            for cell in ["wait()", "await wait()"] {
+                outcomes.push((brief(&second.run_async(cell).await.unwrap().outcome), std::time::Instant::now()));
+            }
+            outcomes
+        });
+        let both = futures_util::future::join(
+            async {
+                let report = asleep.await.unwrap();
+                (brief(&report.outcome), std::time::Instant::now())
+            },
+            calls,
+        );
+        let ((asleep, woke), calls) = both.await;
+        assert_eq!((asleep.as_str(), calls[0].0.as_str(), calls[1].0.as_str()), ("= True", "= 'waited'", "= 'waited'"));
+        assert!(calls[1].1 < woke, "the calls were done while the other session slept");
+    });
 }
