@@ -25,7 +25,7 @@ pub(crate) enum LockKind {
 pub(super) type Locks = HashMap<(u64, u64), File>;
 
 fn key(file: &File) -> Result<(u64, u64)> {
-    let metadata = file.metadata().map_err(|error| Errno::from(error))?;
+    let metadata = file.metadata().map_err(Errno::from)?;
     Ok((metadata.dev(), metadata.ino()))
 }
 
