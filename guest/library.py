@@ -15,10 +15,10 @@ from pathlib import Path
 BUILD_TIME = 1749600000  # 2025-06-11 00:00 UTC, as docs/guest-abi.md says
 LIBRARY = "usr/lib/python3.13"
 
-# Tests, editors, and what needs a screen, a terminal, foreign code or a network package.
+# Tests, editors, and what needs a screen, a terminal or foreign code.
 LEFT_OUT = {
     "test", "tests", "idlelib", "turtledemo", "turtle.py", "tkinter", "lib2to3", "ensurepip", "venv", "curses", "ctypes",
-    "ssl.py", "pty.py", "tty.py", "__phello__", "__pycache__", "pydoc_data/__pycache__",
+    "pty.py", "tty.py", "__phello__", "__pycache__", "pydoc_data/__pycache__",
 }
 
 

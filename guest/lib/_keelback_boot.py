@@ -10,6 +10,7 @@ import sys
 
 import _host
 import _keelback_refusals
+import _keelback_select
 
 # What most programs import, so that a session finds it already there.
 COMMON = """
@@ -126,6 +127,7 @@ def prepare():
     """Called by main.c once the interpreter runs."""
     _open_streams()
     _keelback_refusals.install()
+    _keelback_select.install()
     for name in COMMON:
         __import__(name)
     _keelback_refusals.refuse_functions()

@@ -1,6 +1,12 @@
-"""Stands in for CPython's C module: names for `import socket`, and errors for whoever would use the network."""
+"""Stands in for CPython's C module: TCP clients whose connections the host makes, where it grants them.
+
+A file descriptor here is a number that the host knows a connection by; those of files are far below.
+"""
 
 import errno
+from marshal import dumps, loads
+
+import _host
 
 AF_UNSPEC, AF_UNIX, AF_INET, AF_INET6 = 0, 1, 2, 10
 SOCK_STREAM, SOCK_DGRAM, SOCK_RAW, SOCK_RDM, SOCK_SEQPACKET = 1, 2, 3, 4, 5
@@ -41,38 +47,293 @@ class gaierror(OSError):
 herror.__module__ = gaierror.__module__ = "socket"
 
 
+# Whether anything is granted: the host says so at the start.
+granted = False
+
+# Descriptors of sockets: above those of files.
+_FIRST_FD = 1 << 20
+_next_fd = _FIRST_FD
+_sockets = {}  # descriptor to (family, type, protocol), of sockets that are not closed
+
+
+def new_fd(kind=None):
+    global _next_fd
+    _next_fd += 1
+    if kind is not None:
+        _sockets[_next_fd] = kind
+    return _next_fd
+
+
+def is_socket(fd):
+    return fd > _FIRST_FD
+
+
 def _refuse(what):
     raise OSError(errno.EACCES, f"{what}: the network is not available in the sandbox")
 
 
-class socket:
-    """A socket, which cannot be made."""
+def _refuse_kind(what):
+    raise OSError(errno.ENOTSUP, f"{what} are not available in the sandbox")
 
-    __slots__ = ()  # the class in socket.py brings its own
+
+def call(op, timeout, *args):
+    """One request to the host. *timeout* None waits for ever, 0 not at all."""
+    ok, value = loads(_host.call(dumps(("net", op, timeout, *args), 2)))
+    if ok:
+        return value
+    raise make_error(*value)
+
+
+def make_error(kind, detail, text):
+    """The exception for an error of the host."""
+    if kind == "denied":
+        return PermissionError(errno.EACCES, text)
+    if kind == "os":
+        import os
+
+        number = getattr(errno, detail, errno.EIO)
+        return OSError(number, text or os.strerror(number))
+    if kind == "limit":
+        return TimeoutError(errno.ETIMEDOUT, text) if "time to connect" in text else OSError(errno.EDQUOT, text)
+    if kind == "timeout":
+        return TimeoutError(text)
+    if kind == "blocked":
+        return BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+    if kind == "lookup":
+        return gaierror(EAI_NONAME, text)
+    import _ssl
+
+    return _ssl.make_error(kind, detail, text)
+
+
+class socket:
+    """A socket: a TCP connection to a host, once it is connected."""
+
+    __slots__ = ("_fd", "_timeout", "_family", "_type", "_proto", "_options", "_begun")
+
     def __init__(self, family=-1, type=-1, proto=-1, fileno=None):
-        _refuse("socket")
+        self._fd = -1
+        self._timeout = _default_timeout
+        self._options = {}
+        self._begun = False
+        if not granted:
+            _refuse("socket")
+        if fileno is not None:
+            kind = _sockets.get(fileno)
+            if kind is None:
+                raise OSError(errno.EBADF, "Bad file descriptor")
+            self._family, self._type, self._proto = (
+                given if given != -1 else known for given, known in zip((family, type, proto), kind)
+            )
+            self._fd = int(fileno)
+            self._begun = True
+            return
+        family = int(AF_INET if family == -1 else family)
+        type = int(SOCK_STREAM if type == -1 else type)
+        proto = int(0 if proto == -1 else proto)
+        if type & SOCK_NONBLOCK:
+            self._timeout = 0.0
+        type &= ~(SOCK_NONBLOCK | SOCK_CLOEXEC)
+        if family == AF_UNIX:
+            _refuse_kind("Unix sockets")
+        if family not in (AF_INET, AF_INET6):
+            raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+        if type != SOCK_STREAM or proto not in (0, IPPROTO_TCP):
+            _refuse_kind("sockets other than of TCP")
+        self._family, self._type, self._proto = family, type, proto
+        self._fd = new_fd((family, type, proto))
+
+    family = property(lambda self: self._family)
+    type = property(lambda self: self._type)
+    proto = property(lambda self: self._proto)
+
+    def __repr__(self):
+        return f"<socket object, fd={self._fd}, family={self._family}, type={self._type}, proto={self._proto}>"
+
+    def __del__(self):
+        fd = getattr(self, "_fd", -1)
+        if fd != -1:
+            import warnings
+
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self)
+            self.close()
+
+    def _call(self, op, *args):
+        if self._fd == -1:
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        return call(op, self._timeout, self._fd, *args)
 
     def fileno(self):
-        return -1
+        return self._fd
 
     def close(self):
-        pass
+        fd, self._fd = self._fd, -1
+        if fd != -1:
+            _sockets.pop(fd, None)
+            call("close", 0, fd)
 
-    timeout = None
-    family = type = proto = 0
+    def detach(self):
+        fd, self._fd = self._fd, -1
+        return fd
+
+    # -- connecting --------------------------------------------------------------------------------------------------
+
+    def _address(self, address):
+        if not isinstance(address, tuple) or len(address) < 2:
+            raise TypeError(f"AF_INET address must be tuple, not {type(address).__name__}")
+        host, port = address[:2]
+        if isinstance(host, (bytes, bytearray)):
+            host = bytes(host).decode("ascii")
+        if not 0 <= port <= 0xFFFF:
+            raise OverflowError("connect(): port must be 0-65535.")
+        numeric = _numeric(host)
+        if numeric is None:
+            found = getaddrinfo(host, port, self._family, SOCK_STREAM)
+            numeric = found[0][4][0]
+        return numeric, int(port)
+
+    def connect(self, address):
+        host, port = self._address(address)
+        if self._begun:
+            try:
+                self._call("connect", host, port)
+            except BlockingIOError:
+                raise BlockingIOError(errno.EALREADY, "Operation already in progress") from None
+            except OSError:
+                self._begun = False
+                raise
+            raise OSError(errno.EISCONN, "Transport endpoint is already connected")
+        self._begun = True
+        try:
+            self._call("connect", host, port)
+        except BlockingIOError:
+            raise BlockingIOError(errno.EINPROGRESS, "Operation now in progress") from None
+        except BaseException:
+            # As a socket that was never connected: it can be tried with another address.
+            self._begun = False
+            call("close", 0, self._fd)
+            raise
+
+    def _connect_error(self):
+        """What an attempt that did not wait has come to: an exception or None."""
+        error = call("error", 0, self._fd) if self._begun else None
+        return None if error is None else make_error(*error)
+
+    def connect_ex(self, address):
+        try:
+            self.connect(address)
+        except TimeoutError:
+            return errno.EAGAIN
+        except gaierror:
+            raise
+        except OSError as error:
+            return error.errno
+        return 0
+
+    def getpeername(self):
+        return self._sockaddr(self._call("addresses")[1])
+
+    def getsockname(self):
+        try:
+            return self._sockaddr(self._call("addresses")[0])
+        except OSError as error:
+            if error.errno != errno.ENOTCONN:
+                raise
+            return ("0.0.0.0", 0) if self._family == AF_INET else ("::", 0, 0, 0)
+
+    def _sockaddr(self, pair):
+        return pair if self._family == AF_INET else (*pair, 0, 0)
+
+    # -- bytes -------------------------------------------------------------------------------------------------------
+
+    def recv(self, bufsize, flags=0):
+        if bufsize < 0:
+            raise ValueError("negative buffersize in recv")
+        data = self._call("receive", bufsize, bool(flags & MSG_PEEK))
+        while flags & MSG_WAITALL and len(data) < bufsize:
+            more = self._call("receive", bufsize - len(data), False)
+            if not more:
+                break
+            data += more
+        return data
+
+    def recv_into(self, buffer, nbytes=0, flags=0):
+        view = memoryview(buffer).cast("B")
+        data = self.recv(nbytes or len(view), flags)
+        view[: len(data)] = data
+        return len(data)
+
+    def recvfrom(self, bufsize, flags=0):
+        return self.recv(bufsize, flags), None
+
+    def recvfrom_into(self, buffer, nbytes=0, flags=0):
+        return self.recv_into(buffer, nbytes, flags), None
+
+    def send(self, data, flags=0):
+        return self._call("send", bytes(memoryview(data)[:_SEND_MAX]))
+
+    def sendall(self, data, flags=0):
+        view = memoryview(data).cast("B")
+        while view:
+            view = view[self._call("send", bytes(view[:_SEND_MAX])) :]
+
+    def sendto(self, data, *rest):
+        _refuse_kind("datagrams")
+
+    def shutdown(self, how):
+        self._call("shutdown", int(how))
+
+    # -- options -----------------------------------------------------------------------------------------------------
+
+    def settimeout(self, timeout):
+        if timeout is not None:
+            timeout = float(timeout)
+            if timeout < 0:
+                raise ValueError("Timeout value out of range")
+        self._timeout = timeout
+
+    def gettimeout(self):
+        return self._timeout
+
+    @property
+    def timeout(self):
+        return self._timeout
+
+    def setblocking(self, flag):
+        self._timeout = None if flag else 0.0
+
+    def getblocking(self):
+        return self._timeout != 0.0
+
+    def setsockopt(self, level, option, value, length=None):
+        self._options[level, option] = value
+
+    def getsockopt(self, level, option, length=None):
+        if level == SOL_SOCKET and option == SO_ERROR:
+            error = self._connect_error()
+            return 0 if error is None else error.errno or errno.EIO
+        if level == SOL_SOCKET and option == SO_TYPE:
+            return self._type
+        value = self._options.get((level, option), 0)
+        if length is None:
+            return value if isinstance(value, int) else 0
+        return value if isinstance(value, bytes) else int(value).to_bytes(length, "little")
+
+    def bind(self, address):
+        if address[1] == 0:
+            return  # any port: what a client has anyway
+        _refuse_kind("listening sockets")
+
+    def listen(self, backlog=0):
+        _refuse_kind("listening sockets")
+
+    def accept(self):
+        _refuse_kind("listening sockets")
+
+    _accept = accept
 
 
-for _name in """
-    accept _accept bind connect connect_ex detach getpeername getsockname getsockopt gettimeout getblocking listen recv recv_into
-    recvfrom recvfrom_into send sendall sendto setblocking setsockopt settimeout shutdown
-""".split():
-
-    def _method(self, *args, _name=_name, **kwargs):
-        _refuse(_name)
-
-    _method.__name__ = _name
-    setattr(socket, _name, _method)
-del _name, _method
+_SEND_MAX = 1 << 16
 
 SocketType = socket
 CAPI = None
@@ -93,24 +354,83 @@ def gethostname():
     return "sandbox"
 
 
+def _numeric(host):
+    """*host* in the form the host writes addresses, or None for a name."""
+    import ipaddress
+
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        return None
+
+
+def _port(port, flags=0):
+    if port is None:
+        return 0
+    if isinstance(port, (bytes, bytearray)):
+        port = bytes(port).decode("ascii")
+    if isinstance(port, str):
+        if port.isdecimal() or port == "":
+            return int(port or 0)
+        if port not in _SERVICES or flags & AI_NUMERICSERV:
+            raise gaierror(EAI_SERVICE, "Servname not supported for ai_socktype")
+        return _SERVICES[port]
+    return int(port)
+
+
 def getaddrinfo(host, port, family=0, type=0, proto=0, flags=0):
-    raise gaierror(EAI_AGAIN, f"cannot look up {host!r}: the network is not available in the sandbox")
+    if isinstance(host, (bytes, bytearray)):
+        host = bytes(host).decode("ascii")
+    if host == "" or host is None and port is None:
+        raise gaierror(EAI_NONAME, "Name or service not known")
+    if host is None:
+        host = {AF_INET6: "::"}.get(family, "0.0.0.0") if flags & AI_PASSIVE else "127.0.0.1"
+    numeric = _numeric(host)
+    if numeric is None and not granted:
+        raise gaierror(EAI_AGAIN, f"cannot look up {host!r}: the network is not available in the sandbox")
+    port = _port(port, flags)
+    if numeric is not None:
+        found = [numeric]
+    elif flags & AI_NUMERICHOST:
+        raise gaierror(EAI_NONAME, "Name or service not known")
+    else:
+        if not host.isascii():
+            host = host.encode("idna").decode("ascii")
+        found = call("resolve", None, host)
+    infos = []
+    for address in found:
+        kind = AF_INET6 if ":" in address else AF_INET
+        if family not in (AF_UNSPEC, kind):
+            continue
+        sockaddr = (address, port, 0, 0) if kind == AF_INET6 else (address, port)
+        name = host if flags & AI_CANONNAME and not infos else ""
+        for socktype, protocol in ((SOCK_STREAM, IPPROTO_TCP), (SOCK_DGRAM, IPPROTO_UDP)):
+            if type in (0, socktype) and proto in (0, protocol):
+                infos.append((kind, socktype, protocol, name, sockaddr))
+    if not infos:
+        raise gaierror(EAI_NONAME, "Name or service not known")
+    return infos
 
 
 def gethostbyname(name):
-    getaddrinfo(name, None)
+    return getaddrinfo(name, None if name is None else 0, AF_INET, SOCK_STREAM)[0][4][0]
 
 
 def gethostbyname_ex(name):
-    getaddrinfo(name, None)
+    return name, [], [info[4][0] for info in getaddrinfo(name, 0, AF_INET, SOCK_STREAM)]
 
 
 def gethostbyaddr(address):
-    raise herror(EAI_AGAIN, f"cannot look up {address!r}: the network is not available in the sandbox")
+    raise herror(EAI_AGAIN, f"cannot look up {address!r}: names of addresses are not available in the sandbox")
 
 
 def getnameinfo(address, flags):
-    raise gaierror(EAI_AGAIN, f"cannot look up {address!r}: the network is not available in the sandbox")
+    host, port = address[:2]
+    if not flags & NI_NUMERICHOST and _numeric(host) is None:
+        raise gaierror(EAI_NONAME, "Name or service not known")
+    if not flags & NI_NUMERICSERV:
+        return host, next((name for name, number in _SERVICES.items() if number == port), str(port))
+    return host, str(port)
 
 
 def socketpair(family=AF_UNIX, type=SOCK_STREAM, proto=0):
@@ -118,11 +438,13 @@ def socketpair(family=AF_UNIX, type=SOCK_STREAM, proto=0):
 
 
 def close(fd):
-    _refuse("close")
+    if _sockets.pop(fd, None) is None:
+        raise OSError(errno.EBADF, "Bad file descriptor")
+    call("close", 0, fd)
 
 
 def dup(fd):
-    _refuse("dup")
+    raise OSError(errno.ENOTSUP, "copies of sockets are not available in the sandbox")
 
 
 def if_nameindex():

@@ -3,6 +3,7 @@
 mod bench;
 mod conformance;
 mod guest;
+mod network;
 mod test;
 
 use std::{
@@ -23,6 +24,7 @@ usage: cargo xtask TASK
   guest --check             says whether guest/artefact is what the sources give, without building
   guest --check --rebuild   builds it anew and compares bit for bit
   conformance [MODULE...]   runs CPython's own tests in the sandbox; without MODULE writes docs/conformance.md
+  network                   runs requests, urllib3 and httpx in the sandbox and natively, against servers on loopback
 ";
 
 fn main() -> ExitCode {
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         ["guest", "--check"] => guest::check(&root),
         ["guest", "--check", "--rebuild"] => guest::rebuild(&root),
         ["conformance", ..] => build(&root).and_then(|()| conformance::run(&root, &arguments[1..])),
+        ["network"] => build(&root).and_then(|()| network::run(&root)),
         _ => {
             let _ = io::stderr().write_all(USAGE.as_bytes());
             return ExitCode::from(2);

@@ -52,6 +52,12 @@ pub(crate) struct RunArgs {
     /// Let the program read and write a file or folder
     #[arg(long, value_name = "PATH[:GUEST]")]
     pub(crate) allow_write: Vec<String>,
+    /// Let the program connect to hosts: a name, *.NAME, address or network
+    #[arg(long, value_name = "HOST[:PORT]", value_delimiter = ',')]
+    pub(crate) allow_net: Vec<String>,
+    /// Trust the root certificates in FILE (PEM) too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Vec<PathBuf>,
     /// Hand on environment variables
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(crate) allow_env: Vec<String>,
@@ -88,9 +94,11 @@ pub(crate) struct RunArgs {
 }
 
 /// Options of `run` that take the next word as their value.
-const WITH_VALUE: [&str; 10] = [
+const WITH_VALUE: [&str; 12] = [
     "--allow-read",
     "--allow-write",
+    "--allow-net",
+    "--ca-file",
     "--allow-env",
     "--timeout",
     "--cpu",

@@ -76,6 +76,11 @@ fn outcome(outcome: &Outcome, line: &mut Map<String, Json>) {
             set("code", (*code).into());
             set("message", json!(message));
         }
+        Outcome::Final { tool, value } => {
+            set("outcome", "final".into());
+            set("tool", tool.as_str().into());
+            set("data", value.to_json());
+        }
         Outcome::Incomplete => set("outcome", "incomplete".into()),
         Outcome::Stopped { limit, reason, restored } => {
             set("outcome", "stopped".into());
@@ -117,6 +122,10 @@ fn limit_json(limit: Option<Limit>) -> Json {
         Some(Limit::Memory(limit)) => json!({"name": "memory", "bytes": limit}),
         Some(Limit::Output(limit)) => json!({"name": "output", "bytes": limit}),
         Some(Limit::ToolCalls(limit)) => json!({"name": "tool_calls", "count": limit}),
+        Some(Limit::Connections(limit)) => json!({"name": "connections", "count": limit}),
+        Some(Limit::NetworkSent(limit)) => json!({"name": "network_sent", "bytes": limit}),
+        Some(Limit::NetworkReceived(limit)) => json!({"name": "network_received", "bytes": limit}),
+        Some(Limit::ConnectTime(limit)) => json!({"name": "connect_time", "seconds": limit.as_secs_f64()}),
         _ => Json::Null,
     }
 }

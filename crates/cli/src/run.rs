@@ -46,6 +46,7 @@ pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
     }
     match error.downcast_ref::<Error>()? {
         Error::Grant(_) => Some("a grant is PATH or PATH:GUEST, where PATH is there and GUEST is absolute".into()),
+        Error::Network(_) => Some("write for example --allow-net api.example.org:443".into()),
         Error::Limit { name: "memory_bytes", .. } => Some("write for example --memory 256MiB".into()),
         Error::Snapshot(SnapshotError::OtherImage { .. } | SnapshotError::Version { .. }) => {
             Some("load it with the version of keelback that saved it".into())
@@ -149,6 +150,13 @@ fn options(args: &RunArgs, arguments: Vec<String>) -> Result<SessionOptions> {
     for grant in &args.allow_write {
         let (host, guest) = split_grant(grant)?;
         permissions = permissions.write(host, guest);
+    }
+    for host in &args.allow_net {
+        permissions = permissions.network(host);
+    }
+    for path in &args.ca_file {
+        let pem = std::fs::read(path).map_err(|error| Usage(format!("cannot read `{}`: {error}", path.display())))?;
+        permissions = permissions.root_certificates(pem);
     }
     for name in &args.allow_env {
         match env::var(name) {

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use crate::{fs::GrantError, snapshot::SnapshotError};
+use crate::{fs::GrantError, net::NetGrantError, snapshot::SnapshotError};
 
 /// Why a call on an engine or a session failed.
 #[derive(Debug, thiserror::Error)]
@@ -12,6 +12,12 @@ use crate::{fs::GrantError, snapshot::SnapshotError};
 pub enum Error {
     #[error("cannot grant a path")]
     Grant(#[from] GrantError),
+    #[error(transparent)]
+    Network(#[from] NetGrantError),
+    #[error("secret header for `{host}` cannot be added: {reason}")]
+    Secret { host: String, reason: &'static str },
+    #[error("root certificates are damaged, or none are there")]
+    Roots,
     #[error("cannot use the snapshot")]
     Snapshot(#[from] SnapshotError),
     #[error("session is over: {reason}")]

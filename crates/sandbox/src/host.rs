@@ -22,6 +22,7 @@ use crate::{
     engine::Inner,
     fs::{FileSystem, LockKind},
     marshal,
+    net::{self, Net},
     output::Output,
     permissions::Stdin,
     tool::{Tool, ToolError, ToolFunction},
@@ -64,11 +65,18 @@ pub(crate) struct Host {
     pub(crate) tool_calls: u64,
     pub(crate) tool_call_limit: u64,
     pub(crate) tool_limit_hit: bool,
+    /// The tool that ended the cell, and what it returned.
+    pub(crate) ended: Option<(String, Value)>,
     /// Virtual time: waits end at once and move the clock.
     pub(crate) deterministic: bool,
+    /// None without a grant.
+    pub(crate) net: Option<Net>,
     calls: Calls,
     response: Vec<u8>,
 }
+
+/// The name of the exception that stands for the end of the cell (docs/guest-abi.md).
+const END_OF_CELL: &str = "keelback.end";
 
 /// The number of a call and what came of it; None when it was cancelled.
 type Finished = (i64, Option<Result<Value, ToolError>>);
@@ -104,7 +112,9 @@ impl Host {
             tool_calls: 0,
             tool_call_limit,
             tool_limit_hit: false,
+            ended: None,
             deterministic,
+            net: None,
             calls: Calls::default(),
             response: Vec::new(),
         }
@@ -134,6 +144,16 @@ impl Host {
         Ok((tool.function.clone(), arguments))
     }
 
+    /// What the guest is told of a finished call: of one that ends the cell not its result.
+    fn settle(&mut self, name: &str, result: Result<Value, ToolError>) -> Result<Value, ToolError> {
+        let value = result?;
+        if !self.tools.get(name).is_some_and(|tool| tool.ends_cell) {
+            return Ok(value);
+        }
+        self.ended.get_or_insert((name.to_owned(), value));
+        Err(ToolError::new(END_OF_CELL, ""))
+    }
+
     fn start(&mut self, id: i64, name: &Value, args: Value, kwargs: Value) {
         let future: BoxFuture<'static, Result<Value, ToolError>> = match self.prepare(name, args, kwargs) {
             Err(error) => {
@@ -160,22 +180,33 @@ impl Host {
         }));
     }
 
-    /// Finished calls, or nothing when `deadline` passes.
-    fn poll_wait(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<Result<Vec<Value>, Woken>> {
+    /// Finished calls and ready sockets, or nothing when `deadline` passes.
+    fn poll_wait(
+        &mut self,
+        cx: &mut Context<'_>,
+        deadline: Option<Instant>,
+        interests: &[(i64, i64)],
+    ) -> Poll<Result<Vec<Value>, Woken>> {
         self.cell.waker.register(cx.waker());
         if let Some(woken) = self.cell.woken() {
             return Poll::Ready(Err(woken));
         }
         while let Poll::Ready(Some((id, result))) = self.calls.running.poll_next_unpin(cx) {
-            self.calls.aborts.remove(&id);
+            let call = self.calls.aborts.remove(&id);
             if let Some(result) = result {
+                let result = self.settle(call.as_ref().map_or("", |(_, name)| name), result);
                 self.calls.finished.push_back(finished(id, result));
             }
         }
+        let ready = match &mut self.net {
+            Some(net) if !interests.is_empty() => net.ready(interests, cx),
+            _ => Vec::new(),
+        };
         let timed_out = deadline.is_some_and(|deadline| deadline <= Instant::now());
-        if timed_out || !self.calls.finished.is_empty() {
-            return Poll::Ready(Ok(self.calls.finished.drain(..).collect()));
+        if timed_out || !ready.is_empty() || !self.calls.finished.is_empty() {
+            return Poll::Ready(Ok(self.calls.finished.drain(..).chain(net::pairs(ready)).collect()));
         }
+        self.wake_at(deadline);
         Poll::Pending
     }
 }
@@ -311,10 +342,20 @@ async fn call(mut caller: Caller<'_, State>, ptr: i32, len: i32) -> wasmtime::Re
         Ok(_) => Vec::new(),
         Err(error) => vec![Value::Str(error.to_string())],
     };
+    if let [Value::Str(name), Value::Str(op), timeout, args @ ..] = request.as_slice()
+        && name == "net"
+    {
+        let response = match network(state, op, timeout, args).await {
+            Ok(response) => response,
+            Err(Woken::Signal) => return Ok(-1),
+            Err(Woken::Stop) => return Err(Stopped.into()),
+        };
+        return respond(&mut caller, &response);
+    }
     let mut items = request.into_iter();
     let name = items.next().unwrap_or(Value::None);
     let response = match (name.as_str(), items.next(), items.next(), items.next(), items.next()) {
-        (Some("wait"), Some(timeout), ..) => match wait(state, timeout).await {
+        (Some("wait"), Some(timeout), sockets, ..) => match wait(state, &timeout, sockets.as_ref()).await {
             Ok(response) => response,
             Err(Woken::Signal) => return Ok(-1),
             Err(Woken::Stop) => return Err(Stopped.into()),
@@ -324,7 +365,9 @@ async fn call(mut caller: Caller<'_, State>, ptr: i32, len: i32) -> wasmtime::Re
             Value::None
         }
         (Some("tool"), Some(name), Some(args), Some(kwargs), None) => {
-            let (ok, payload) = payload(tool(&mut state.host, &name, args, kwargs).await?);
+            let result = tool(&mut state.host, &name, args, kwargs).await?;
+            let result = state.host.settle(name.as_str().unwrap_or_default(), result);
+            let (ok, payload) = payload(result);
             Value::Tuple(vec![ok, payload])
         }
         (Some("cancel"), Some(Value::Int(id)), ..) => {
@@ -337,22 +380,94 @@ async fn call(mut caller: Caller<'_, State>, ptr: i32, len: i32) -> wasmtime::Re
             return Err(wasmtime::Error::msg(format!("guest made an unknown host call: {name}")));
         }
     };
+    respond(&mut caller, &response)
+}
+
+fn respond(caller: &mut Caller<'_, State>, response: &Value) -> wasmtime::Result<i32> {
     let mut bytes = std::mem::take(&mut caller.data_mut().host.response);
     bytes.clear();
-    marshal::encode(&response, &mut bytes);
+    marshal::encode(response, &mut bytes);
     let len = i32::try_from(bytes.len()).map_err(|_| wasmtime::Error::msg("response is larger than 2 GiB"))?;
     caller.data_mut().host.response = bytes;
     Ok(len)
 }
 
-async fn wait(state: &mut State, timeout: Value) -> Result<Value, Woken> {
-    let timeout = match timeout {
+fn seconds(timeout: &Value) -> Option<Duration> {
+    match timeout {
         Value::Float(seconds) => Some(Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX)),
-        Value::Int(seconds) => Some(Duration::from_secs(seconds.max(0).unsigned_abs())),
+        Value::Int(seconds) => Some(Duration::from_secs(seconds.max(&0).unsigned_abs())),
         _ => None,
-    };
+    }
+}
+
+/// A wait beyond what the clock can say is one without end.
+fn deadline(timeout: Option<Duration>) -> Option<Instant> {
+    timeout.and_then(|timeout| Instant::now().checked_add(timeout))
+}
+
+impl Host {
+    /// Has the task woken when a wait ends, or an attempt to connect.
+    fn wake_at(&self, deadline: Option<Instant>) {
+        let connecting = self.net.as_ref().and_then(Net::next_deadline);
+        if let Some(at) = deadline.into_iter().chain(connecting).min() {
+            self.cell.wake_at(at);
+            self.watch.look_at(&self.cell, at);
+        }
+    }
+}
+
+/// A request of the guest's `socket`, `ssl` or `select`.
+async fn network(state: &mut State, op: &str, timeout: &Value, args: &[Value]) -> Result<Value, Woken> {
+    let host = &mut state.host;
+    if host.net.is_none() {
+        return Ok(net::unavailable());
+    }
+    let timeout = seconds(timeout);
+    let deadline = deadline(timeout);
+    if op == "poll" {
+        let interests = net::interests(args.first());
+        return std::future::poll_fn(|cx| {
+            host.cell.waker.register(cx.waker());
+            if let Some(woken) = host.cell.woken() {
+                return Poll::Ready(Err(woken));
+            }
+            let ready = host.net.as_mut().map(|net| net.ready(&interests, cx)).unwrap_or_default();
+            let timed_out = deadline.is_some_and(|deadline| deadline <= Instant::now());
+            if ready.is_empty() && !timed_out {
+                host.wake_at(deadline);
+                return Poll::Pending;
+            }
+            Poll::Ready(Ok(net::response(Ok(Value::List(net::pairs(ready).collect())))))
+        })
+        .await;
+    }
+    std::future::poll_fn(|cx| {
+        host.cell.waker.register(cx.waker());
+        if let Some(woken) = host.cell.woken() {
+            return Poll::Ready(Err(woken));
+        }
+        let Some(net) = &mut host.net else { return Poll::Ready(Ok(net::unavailable())) };
+        if let Poll::Ready(result) = net.attempt(op, args, cx) {
+            return Poll::Ready(Ok(net::response(result)));
+        }
+        if timeout == Some(Duration::ZERO) {
+            return Poll::Ready(Ok(net::response(Err(net::NetError::Blocked))));
+        }
+        if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            return Poll::Ready(Ok(net::response(Err(net::NetError::TimedOut))));
+        }
+        host.wake_at(deadline);
+        Poll::Pending
+    })
+    .await
+}
+
+async fn wait(state: &mut State, timeout: &Value, sockets: Option<&Value>) -> Result<Value, Woken> {
+    let timeout = seconds(timeout);
+    let interests = net::interests(sockets);
     let State { host, wasi, .. } = state;
     if host.deterministic
+        && interests.is_empty()
         && host.calls.running.is_empty()
         && host.calls.finished.is_empty()
         && let Some(timeout) = timeout
@@ -360,15 +475,8 @@ async fn wait(state: &mut State, timeout: Value) -> Result<Value, Woken> {
         wasi.advance(timeout);
         return host.cell.woken().map_or(Ok(Value::List(Vec::new())), Err);
     }
-    // A wait beyond what the clock can say is one without end.
-    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-    if let Some(deadline) = deadline
-        && timeout != Some(Duration::ZERO)
-    {
-        host.cell.wake_at(deadline);
-        host.watch.look_at(&host.cell, deadline);
-    }
-    std::future::poll_fn(|cx| host.poll_wait(cx, deadline)).await.map(Value::List)
+    let deadline = deadline(timeout);
+    std::future::poll_fn(|cx| host.poll_wait(cx, deadline, &interests)).await.map(Value::List)
 }
 
 /// A call from synchronous code: the guest stands still until it is done. An interrupt drops the call.

@@ -32,6 +32,7 @@ mod image;
 mod limits;
 mod mapped;
 mod marshal;
+mod net;
 mod options;
 mod outcome;
 mod output;
@@ -55,6 +56,7 @@ pub use keelback_session::{
     Cell, CellKind, Event, Frame, Limit, Mime, MimeBundle, Outcome, Raised, Restored, Stream, Usage, Value,
 };
 pub use limits::Limits;
+pub use net::NetGrantError;
 pub use options::SessionOptions;
 pub use output::Sink;
 pub use permissions::{Permissions, Stdin};
@@ -64,4 +66,4 @@ pub use preinit::preinitialise;
 pub use report::Report;
 pub use session::{InterruptHandle, Session};
 pub use snapshot::SnapshotError;
-pub use tool::{Arguments, Parameter, Tool, ToolError};
+pub use tool::{Arguments, Parameter, ParameterKind, Tool, ToolError};

@@ -23,6 +23,14 @@ pub struct Limits {
     pub open_files: usize,
     /// Bytes of scratch files in `/work` and `/tmp`; OSError ENOSPC in the guest. Default 64 MiB.
     pub scratch_bytes: u64,
+    /// Network connections open at a time; OSError in the guest. Default 64.
+    pub connections: usize,
+    /// Bytes one cell may send over the network; OSError in the guest. Default 64 MiB.
+    pub network_bytes_sent: u64,
+    /// Bytes one cell may receive over the network; OSError in the guest. Default 256 MiB.
+    pub network_bytes_received: u64,
+    /// Time until a name is looked up, and again until a connection is made; TimeoutError in the guest. Default 30 s.
+    pub connect_time: Duration,
     /// Python's recursion limit at the start. Default 1,000. The guest may raise it: its stack is bounded otherwise.
     pub recursion: u32,
     /// How long a guest has to react to an interrupt before it is stopped from outside. Default 1 s.
@@ -39,6 +47,10 @@ impl Default for Limits {
             tool_calls: 10_000,
             open_files: 256,
             scratch_bytes: 64 << 20,
+            connections: 64,
+            network_bytes_sent: 64 << 20,
+            network_bytes_received: 256 << 20,
+            connect_time: Duration::from_secs(30),
             recursion: 1_000,
             grace: Duration::from_secs(1),
         }

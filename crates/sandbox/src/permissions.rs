@@ -11,7 +11,7 @@ use crate::{
     fs::{Access, Grant},
 };
 
-/// The grants of a session. The default is nothing: no file, variable, input or tool.
+/// The grants of a session. The default is nothing: no file, variable, input, tool or network.
 ///
 /// ```no_run
 /// use keelback_sandbox::Permissions;
@@ -24,6 +24,16 @@ pub struct Permissions {
     pub(crate) env: Vec<(String, String)>,
     pub(crate) stdin: Stdin,
     pub(crate) tools: Vec<Tool>,
+    pub(crate) network: NetPermissions,
+}
+
+/// What was granted of the network, as it was written.
+#[derive(Clone, Default)]
+pub(crate) struct NetPermissions {
+    pub(crate) grants: Vec<String>,
+    /// Host, header, value.
+    pub(crate) secrets: Vec<(String, String, String)>,
+    pub(crate) roots: Vec<Vec<u8>>,
 }
 
 /// Where the guest's standard input comes from.
@@ -87,6 +97,37 @@ impl Permissions {
     #[must_use]
     pub fn stdin(mut self, stdin: Stdin) -> Self {
         self.stdin = stdin;
+        self
+    }
+
+    /// Lets the guest connect to hosts: `api.example.org`, `*.example.org:443`, `127.0.0.1:8000`, `[::1]:8000`,
+    /// `10.0.0.0/8`, `localhost:8000`, or `*` for all that is public. Without a port every port is granted.
+    ///
+    /// Names are resolved by the host. Private, loopback, link-local and other addresses that are not public are never
+    /// reached through a name, except by `localhost`: they need a grant by address or network. What the text means is
+    /// checked when a session starts.
+    #[must_use]
+    pub fn network(mut self, host: impl Into<String>) -> Self {
+        self.network.grants.push(host.into());
+        self
+    }
+
+    /// Has the host add a header to each HTTP/1.1 request that the guest sends to `host`, a name or address, perhaps with
+    /// a port. The guest never sees the value, unless the server sends it back. It grants no connection by itself.
+    ///
+    /// A header of the same name from the guest is replaced. Over TLS the server is verified by the host's roots alone,
+    /// whatever the guest asks for. What is not plain HTTP/1.1 is refused on such a connection. Name the port to keep the
+    /// value from services at other ports: `api.example.org:443`.
+    #[must_use]
+    pub fn secret(mut self, host: impl Into<String>, header: impl Into<String>, value: impl Into<String>) -> Self {
+        self.network.secrets.push((host.into(), header.into(), value.into()));
+        self
+    }
+
+    /// Trusts root certificates (PEM) for TLS, beside those of the system.
+    #[must_use]
+    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.network.roots.push(pem.into());
         self
     }
 

@@ -14,7 +14,9 @@ use crate::{
     guest::{Failure, Guest},
     host::{Host, Limiter, State},
     limits::duration_text,
-    marshal, outcome,
+    marshal,
+    net::{Net, NetOptions},
+    outcome,
     output::{Output, Sink},
     snapshot::{Checkpoint, Snapshot, SnapshotError},
     wasi::{self, WasiCtx},
@@ -48,6 +50,7 @@ pub struct Session {
     cell: Arc<RunningCell>,
     output: Output,
     checkpoint: Option<Checkpoint>,
+    network: Option<Arc<NetOptions>>,
     /// Cells run, which names the next one.
     cells: u64,
 }
@@ -75,7 +78,8 @@ impl Session {
         Engine::check(&options.limits)?;
         let output = Output::new(options.limits.output_bytes);
         let cell = RunningCell::new();
-        Ok(Session { engine: engine.clone(), options, guest: None, cell, output, checkpoint: None, cells: 0 })
+        let network = NetOptions::new(&options.permissions.network, &options.limits)?;
+        Ok(Session { engine: engine.clone(), options, guest: None, cell, output, checkpoint: None, network, cells: 0 })
     }
 
     fn file_system(&self) -> Result<FileSystem, Error> {
@@ -96,7 +100,7 @@ impl Session {
     fn state(&self, wasi: WasiCtx) -> Result<State, Error> {
         let tools = Arc::new(Engine::tools(&self.options.permissions)?);
         let limits = &self.options.limits;
-        let host = Host::new(
+        let mut host = Host::new(
             self.output.clone(),
             Arc::clone(&self.cell),
             self.engine.0.watch.clone(),
@@ -104,6 +108,7 @@ impl Session {
             limits.tool_calls,
             self.options.deterministic.is_some(),
         );
+        host.net = self.network.clone().map(Net::new);
         let limiter = Limiter::new(limits.memory_bytes, Arc::clone(&self.cell));
         Ok(State { wasi, host, limiter })
     }
@@ -159,6 +164,7 @@ impl Session {
                     (Value::from("output"), Value::Str(Limit::Output(options.limits.output_bytes).to_string())),
                 ]),
             ),
+            ("network", Value::Bool(self.network.is_some())),
             ("recursion_limit", Value::Int(options.limits.recursion.into())),
         ];
         Value::Dict(entries.into_iter().map(|(key, value)| (Value::from(key), value)).collect())
@@ -188,6 +194,10 @@ impl Session {
             let state = guest.store.data_mut();
             state.host.tool_calls = 0;
             state.host.tool_limit_hit = false;
+            state.host.ended = None;
+            if let Some(net) = &mut state.host.net {
+                net.begin();
+            }
             state.limiter.begin(memory);
         }
     }
@@ -239,6 +249,7 @@ impl Session {
         let limit = end.cause.and_then(|cause| time_limit(cause, limits));
         let memory_limit = state.limiter.refused.then_some(Limit::Memory(limits.memory_bytes));
         let tool_limit = state.host.tool_limit_hit.then_some(Limit::ToolCalls(limits.tool_calls));
+        let network_limit = state.host.net.as_ref().and_then(|net| net.limit_hit);
         let usage = Usage {
             wall: started.elapsed(),
             cpu: end.cpu,
@@ -246,6 +257,12 @@ impl Session {
             output_bytes: written.bytes,
             tool_calls: state.host.tool_calls,
         };
+        if let Some((tool, value)) = guest.store.data_mut().host.ended.take() {
+            // Whatever the guest made of it.
+            let broken = result.is_err();
+            let end = if broken { End::Broken } else { End::Well };
+            return Ok(self.report(Outcome::Final { tool, value }, guest, written.events, usage, end));
+        }
         let outcome = match result {
             Ok(response) => match outcome::read(response) {
                 // Compiling the source took more memory than there is left.
@@ -274,6 +291,9 @@ impl Session {
                         "RuntimeError" => tool_limit,
                         _ => None,
                     };
+                    // Libraries raise errors of their own with the text of this one in them.
+                    let from_network = |limit: &Limit| raised.message.contains(&limit.to_string());
+                    raised.limit = raised.limit.or(network_limit.filter(from_network));
                 }
                 outcome
             }
@@ -354,6 +374,9 @@ impl Session {
         if let Some(name) = guest.store.data().host.call_under_way() {
             return Err(SnapshotError::ToolCall { name: name.to_owned() }.into());
         }
+        if let Some(name) = guest.store.data().host.net.as_ref().and_then(Net::open_connection) {
+            return Err(SnapshotError::Connection { name: name.to_owned() }.into());
+        }
         let fs = guest.store.data().wasi.fs.fork().map_err(SnapshotError::Files)?;
         let time = guest.store.data().wasi.time();
         let memory = Arc::new(guest.capture(&self.engine.0));
@@ -364,7 +387,8 @@ impl Session {
     /// on by themselves, with the same grants and limits.
     ///
     /// # Errors
-    /// [`Error::Snapshot`] naming what cannot be in two places: a host file open for writing, a tool call under way.
+    /// [`Error::Snapshot`] naming what cannot be in two places: a host file open for writing, a tool call under way, an
+    /// open network connection.
     pub fn fork(&mut self) -> Result<Session, Error> {
         pollster::block_on(self.fork_async())
     }

@@ -62,6 +62,8 @@ pub(crate) struct Snapshot {
 pub enum SnapshotError {
     #[error("a call of tool `{name}` is under way, which cannot be in two places")]
     ToolCall { name: String },
+    #[error("a network connection to `{name}` is open, which cannot be in two places")]
+    Connection { name: String },
     #[error(transparent)]
     Files(#[from] FilesError),
     #[error("cannot {action} `{}`", path.display())]

@@ -32,6 +32,8 @@ pub struct Tool {
     pub(crate) doc: String,
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) function: ToolFunction,
+    unbound: bool,
+    pub(crate) ends_cell: bool,
 }
 
 #[derive(Clone)]
@@ -57,6 +59,8 @@ impl Tool {
             doc: String::new(),
             parameters: Vec::new(),
             function: ToolFunction::Sync(Arc::new(function)),
+            unbound: false,
+            ends_cell: false,
         }
     }
 
@@ -66,13 +70,31 @@ impl Tool {
         F: Future<Output = Result<Value, ToolError>> + Send + 'static,
     {
         let function: Arc<AsyncFunction> = Arc::new(move |arguments| Box::pin(function(arguments)));
-        Tool { name: name.into(), doc: String::new(), parameters: Vec::new(), function: ToolFunction::Async(function) }
+        let function = ToolFunction::Async(function);
+        let (doc, parameters) = (String::new(), Vec::new());
+        Tool { name: name.into(), doc, parameters, function, unbound: false, ends_cell: false }
     }
 
     /// What `help(tool)` shows below the signature.
     #[must_use]
     pub fn doc(mut self, doc: impl Into<String>) -> Self {
         self.doc = doc.into();
+        self
+    }
+
+    /// The function gets what was passed, and binds it itself: two values, a tuple of the positional arguments and a
+    /// dict of those by keyword. Parameters then serve the guest's own check and its help.
+    #[must_use]
+    pub fn unbound(mut self) -> Self {
+        self.unbound = true;
+        self
+    }
+
+    /// When the function returns, the cell ends at once, with [`Outcome::Final`](crate::Outcome::Final): no `except:`
+    /// of the guest keeps it going. When the function fails, the guest gets the exception and goes on.
+    #[must_use]
+    pub fn ends_cell(mut self) -> Self {
+        self.ends_cell = true;
         self
     }
 
@@ -95,12 +117,23 @@ impl Tool {
             return refuse("its name is not a Python identifier");
         }
         let mut optional = false;
+        let mut last = ParameterKind::Normal;
         for (i, parameter) in self.parameters.iter().enumerate() {
             if !is_identifier(&parameter.name) {
                 return refuse("the name of a parameter is not a Python identifier");
             }
             if self.parameters[..i].iter().any(|earlier| earlier.name == parameter.name) {
                 return refuse("two parameters have the same name");
+            }
+            if parameter.kind < last || (parameter.kind == last && parameter.kind.is_variadic()) {
+                return refuse("its parameters are not in the order that Python wants");
+            }
+            last = parameter.kind;
+            if parameter.kind != ParameterKind::Normal {
+                if !self.unbound {
+                    return refuse("only the function of an unbound tool takes such a parameter");
+                }
+                continue;
             }
             if optional && parameter.default.is_none() {
                 return refuse("a parameter without a default follows one with a default");
@@ -118,7 +151,13 @@ impl Tool {
                 Value::from(parameter.json_type.as_str()),
                 Value::Bool(parameter.default.is_some()),
                 parameter.default.clone().unwrap_or(Value::None),
-                Value::Int(0),
+                Value::Int(match parameter.kind {
+                    ParameterKind::Normal => 0,
+                    ParameterKind::VarPositional => 1,
+                    ParameterKind::VarKeyword => 2,
+                    ParameterKind::KeywordOnly => 3,
+                }),
+                Value::from(parameter.annotation.as_str()),
             ])
         });
         Value::Tuple(vec![
@@ -131,6 +170,9 @@ impl Tool {
     /// The arguments of a call in the order of the parameters. The guest has bound them already; a guest that lies
     /// gets the same TypeError from here.
     pub(crate) fn bind(&self, args: Vec<Value>, kwargs: Vec<(Value, Value)>) -> Result<Arguments, ToolError> {
+        if self.unbound {
+            return Ok(vec![Value::Tuple(args), Value::Dict(kwargs)]);
+        }
         let refuse = |text: String| Err(ToolError::new("TypeError", format!("{}() {text}", self.name)));
         if args.len() > self.parameters.len() {
             return refuse(format!("takes {} arguments but {} were given", self.parameters.len(), args.len()));
@@ -157,18 +199,54 @@ impl Tool {
     }
 }
 
+/// How an argument gets to a parameter; in the order that parameters have in a signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ParameterKind {
+    /// By position or keyword.
+    Normal,
+    /// `*args`.
+    VarPositional,
+    /// By keyword only.
+    KeywordOnly,
+    /// `**kwargs`.
+    VarKeyword,
+}
+
+impl ParameterKind {
+    fn is_variadic(self) -> bool {
+        matches!(self, ParameterKind::VarPositional | ParameterKind::VarKeyword)
+    }
+}
+
 /// A parameter of a tool.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parameter {
     name: String,
     json_type: String,
+    annotation: String,
+    kind: ParameterKind,
     default: Option<Value>,
 }
 
 impl Parameter {
     /// A required parameter of any type.
     pub fn new(name: impl Into<String>) -> Self {
-        Parameter { name: name.into(), json_type: String::new(), default: None }
+        let kind = ParameterKind::Normal;
+        Parameter { name: name.into(), json_type: String::new(), annotation: String::new(), kind, default: None }
+    }
+
+    /// Another way to pass it; for [`Tool::unbound`] tools.
+    #[must_use]
+    pub fn kind(mut self, kind: ParameterKind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// What the signature in the guest shows; without it, the type.
+    #[must_use]
+    pub fn annotation(mut self, annotation: impl Into<String>) -> Self {
+        self.annotation = annotation.into();
+        self
     }
 
     /// One of `string`, `integer`, `number`, `boolean`, `array`, `object`, `null`; checked before the call.

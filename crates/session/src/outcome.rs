@@ -21,6 +21,13 @@ pub enum Outcome {
         /// Its rich forms, from `_repr_mimebundle_` and `_repr_*_`.
         mime: MimeBundle,
     },
+    /// A tool ended the cell.
+    Final {
+        /// Its name.
+        tool: String,
+        /// What it returned.
+        value: Value,
+    },
     /// An exception left the cell.
     Raised(Raised),
     /// `SystemExit` left the cell.
@@ -69,6 +76,14 @@ pub enum Limit {
     Output(u64),
     /// Tool calls of a cell.
     ToolCalls(u64),
+    /// Network connections of a session, open at a time.
+    Connections(u64),
+    /// Bytes a cell may send over the network.
+    NetworkSent(u64),
+    /// Bytes a cell may receive over the network.
+    NetworkReceived(u64),
+    /// Time until a name is looked up or a connection is made.
+    ConnectTime(Duration),
 }
 
 impl fmt::Display for Limit {
@@ -79,6 +94,10 @@ impl fmt::Display for Limit {
             Limit::Memory(limit) => write!(f, "{limit} bytes of memory"),
             Limit::Output(limit) => write!(f, "{limit} bytes of output"),
             Limit::ToolCalls(limit) => write!(f, "{limit} tool calls"),
+            Limit::Connections(limit) => write!(f, "{limit} connections"),
+            Limit::NetworkSent(limit) => write!(f, "{limit} bytes sent over the network"),
+            Limit::NetworkReceived(limit) => write!(f, "{limit} bytes received over the network"),
+            Limit::ConnectTime(limit) => write!(f, "{limit:?} of time to connect"),
         }
     }
 }

@@ -14,13 +14,13 @@ import _keelback_session as session_module
 from _keelback_session import Session, hide_frames_of, plain_data
 
 from . import loop as loop_module
-from . import ending, signals, start, tools
+from . import cell_end, ending, signals, start, tools
 
 # The name in the code, which a compiled image may not share with `__file__`.
 for _function in (hide_frames_of, loop_module.prepare, signals.prepare, start.prepare, tools.prepare):
     hide_frames_of(_function.__code__.co_filename)
 hide_frames_of((lambda: None).__code__.co_filename)
-for _name in ("_keelback_boot", "_keelback_refusals", "_socket"):
+for _name in ("_keelback_boot", "_keelback_refusals", "_keelback_select", "_socket", "_ssl"):
     _file = getattr(sys.modules.get(_name), "__file__", None)
     if _file is not None:
         hide_frames_of(_file)
@@ -122,6 +122,8 @@ def request(message):
             return _handlers[kind](*message[1:])
         raise
     finally:
+        if cell_end._session is not None:
+            cell_end.over()
         # What came too late for this cell is not for the next one.
         session.pending = None
         # asyncio.run cut short by an interrupt may have left none.

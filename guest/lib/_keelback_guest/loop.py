@@ -1,13 +1,14 @@
-"""The guest's event loop: asyncio's own, waiting in one host call instead of a selector.
+"""The guest's event loop: asyncio's own, waiting in one host call for tools, sockets and time.
 
-There are no sockets and no threads: `run_in_executor` (and so `asyncio.to_thread`) runs the function at once and
+There are no threads: `run_in_executor` (and so `asyncio.to_thread`) runs the function at once and
 returns a future that is done. `asyncio.run`, `Runner` and `run_until_complete` work in a program and, with a loop of
 their own, inside a cell of the session.
 """
 
 import asyncio
 import contextvars
-from asyncio import base_events, events, runners
+import selectors
+from asyncio import events, runners, selector_events
 from functools import partial
 from marshal import dumps, loads
 
@@ -19,33 +20,33 @@ calls = {}
 _session_loop = None
 
 
-class _Selector:
-    """What BaseEventLoop wants of a selector: a wait. Nothing is ever registered with it."""
+class _Selector(selectors._BaseSelectorImpl):
+    """What the loop waits with. The descriptors registered are those of the host's connections."""
 
     def __init__(self, loop):
+        super().__init__()
         self._loop = loop
 
     def select(self, timeout=None):
         if self._loop._ready or self._loop._stopping:
             timeout = 0  # an interrupt came after the loop had looked
         if timeout is not None and timeout <= 0:
-            if not calls:
+            if not calls and not self._fd_to_key:
                 return ()
             timeout = 0.0
         elif timeout is not None:
             timeout = float(timeout)
-        return loads(_host.call(dumps(("wait", timeout), 2)))
+        if not self._fd_to_key:
+            return loads(_host.call(dumps(("wait", timeout), 2)))
+        sockets = [(fd, key.events) for fd, key in self._fd_to_key.items()]
+        return loads(_host.call(dumps(("wait", timeout, sockets), 2)))
 
-    def close(self):
-        pass
 
-
-class Loop(base_events.BaseEventLoop):
+class Loop(selector_events.BaseSelectorEventLoop):
     """An event loop whose waits are host calls."""
 
     def __init__(self):
-        super().__init__()
-        self._selector = _Selector(self)
+        super().__init__(_Selector(self))
         self._outer = None
         self._cell = None
         self._interrupted = None
@@ -53,10 +54,40 @@ class Loop(base_events.BaseEventLoop):
         self._context = None  # the session's: the same object for every cell, so that ContextVar tokens stay valid
 
     def _process_events(self, finished):
-        for call_id, ok, payload in finished:
+        sockets = None
+        for item in finished:
+            if len(item) == 2:
+                # A socket and what it is ready for: bits of the host are those of `selectors`.
+                fd, ready = item
+                key = self._selector._fd_to_key.get(fd)
+                if key is not None:
+                    sockets = sockets or []
+                    sockets.append((key, ready & key.events))
+                continue
+            call_id, ok, payload = item
             call = calls.pop(call_id, None)
             if call is not None:
                 call._finish(ok, payload)
+        if sockets is not None:
+            super()._process_events(sockets)
+
+    def _sock_connect_cb(self, future, sock, address):
+        if future.done():
+            return
+        error = sock._connect_error()
+        if error is None:
+            future.set_result(None)
+        elif isinstance(error, (PermissionError, TimeoutError)):
+            future.set_exception(error)  # it names a grant or a limit
+        else:
+            future.set_exception(type(error)(error.errno, f"Connect call failed {address}"))
+
+    # The pair of sockets by which another thread would wake the loop.
+    def _make_self_pipe(self):
+        pass
+
+    def _close_self_pipe(self):
+        pass
 
     def _write_to_self(self):
         # Wakes a loop that sleeps in another thread: there is none.

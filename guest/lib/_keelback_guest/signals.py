@@ -69,6 +69,7 @@ def prepare(session, loop):
         base._run_forever_setup,
         base._run_forever_cleanup,
         base._run_once,
+        asyncio.selector_events.BaseSelectorEventLoop._process_events,
         asyncio.Handle._run,
         asyncio.TimerHandle._run,
         Loop._run_forever_setup,

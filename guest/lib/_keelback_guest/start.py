@@ -10,6 +10,7 @@ from marshal import dumps
 
 import _host
 import _random
+import _socket
 from _keelback_session import mime_bundle
 
 
@@ -160,6 +161,8 @@ def apply(session, options):
             name, value = os.fsencode(name), os.fsencode(value)
             os.putenv(name, value)
             data[name] = value
+    if "network" in options:
+        _socket.granted = options["network"]
     recursion_limit = options.get("recursion_limit")
     if recursion_limit:
         sys.setrecursionlimit(recursion_limit)

@@ -15,7 +15,7 @@ from marshal import dumps, loads
 import _host
 from _keelback_session import NotPlain, hide_frames_of, to_plain
 
-from . import awaited
+from . import awaited, cell_end
 from .loop import calls
 
 _session = None
@@ -132,6 +132,8 @@ for _name in (
 
 def make_error(type_name, message):
     """The exception that a failed call raises: one of Python's own by name, else a ToolError."""
+    if type_name == "keelback.end":
+        return cell_end.begin(_session)
     kind = getattr(builtins, type_name, None)
     if isinstance(kind, type) and issubclass(kind, Exception):
         try:
@@ -150,7 +152,7 @@ def _call(name, parameters, values, frame):
     """What every tool's body does. *values* are the bound arguments, *frame* is the caller's."""
     args, kwargs = [], {}
     positional = True  # until a parameter was left out
-    for (key, json_type, has_default, default, kind), value in zip(parameters, values):
+    for (key, json_type, has_default, default, kind, _), value in zip(parameters, values):
         if kind == 1:
             args += [_cross(name, key, item, json_type) for item in value]
         elif kind == 2:
@@ -159,7 +161,7 @@ def _call(name, parameters, values, frame):
         elif value is _MISSING:
             positional = False
         else:
-            if not (has_default and default is None and value is None):
+            if not (has_default and (value is default or value == default and type(value) is type(default))):
                 value = _cross(name, key, value, json_type)
             if positional and kind == 0:
                 args.append(value)
@@ -236,7 +238,7 @@ def make(name, parameters, doc):
     defaults = {"_call": _call, "_getframe": sys._getframe, "_MISSING": _MISSING}
     after_default = False
     fixed = []
-    for index, (key, json_type, has_default, default, kind) in enumerate(parameters):
+    for key, json_type, has_default, default, kind, annotation in map(_described, parameters):
         if not key.isidentifier() or keyword.iskeyword(key):
             raise ValueError(f"tool `{name}`: `{key}` cannot be the name of a parameter")
         if kind == 0:
@@ -246,11 +248,16 @@ def make(name, parameters, doc):
                 bare = True
             after_default = after_default or has_default
             declared.append(f"{key}=_MISSING" if has_default else key)
-            # In _call, kind 3 stands for what can only go by keyword.
-            fixed.append((key, json_type, has_default, default, 3 if bare else 0))
+            fixed.append((key, json_type, has_default, default, 3 if bare else 0, annotation))
+        elif kind == 3:
+            if not bare and not any(p[4] == 1 for p in parameters):
+                declared.append("*")
+            bare = True
+            declared.append(f"{key}=_MISSING" if has_default else key)
+            fixed.append((key, json_type, has_default, default, 3, annotation))
         else:
             declared.append("*" * kind + key)
-            fixed.append((key, json_type, has_default, default, kind))
+            fixed.append((key, json_type, has_default, default, kind, annotation))
     visible = name if name.isidentifier() and not keyword.iskeyword(name) else "tool"
     taken = {p[0] for p in parameters}
     inner = {}
@@ -272,6 +279,21 @@ def make(name, parameters, doc):
     return function
 
 
+def _described(parameter):
+    """A parameter as the host describes it; the text of its annotation may be left out."""
+    return tuple(parameter) if len(parameter) == 6 else (*parameter, "")
+
+
+class _Annotation:
+    """Shown in a signature as its text."""
+
+    def __init__(self, text):
+        self._text = text
+
+    def __repr__(self):
+        return self._text
+
+
 def _signature(parameters):
     from inspect import Parameter, Signature
 
@@ -287,9 +309,9 @@ def _signature(parameters):
                 key,
                 kinds[kind],
                 default=default if has_default and kind in (0, 3) else Parameter.empty,
-                annotation=_ANNOTATIONS.get(json_type, Parameter.empty),
+                annotation=_Annotation(text) if text else _ANNOTATIONS.get(json_type, Parameter.empty),
             )
-            for key, json_type, has_default, default, kind in parameters
+            for key, json_type, has_default, default, kind, text in parameters
         ],
         __validate_parameters__=False,
     )

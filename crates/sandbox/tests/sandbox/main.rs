@@ -4,6 +4,7 @@
 
 mod files;
 mod limits;
+mod net;
 mod outcomes;
 mod programs;
 mod snapshots;

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use keelback_sandbox::{Limit, Outcome, Parameter, Permissions, SessionOptions, Tool, ToolError, Value};
+use keelback_sandbox::{Limit, Outcome, Parameter, ParameterKind, Permissions, SessionOptions, Tool, ToolError, Value};
 
 use crate::{brief, check_in, engine, run, session, session_with};
 
@@ -240,4 +240,43 @@ fn sessions_run_on_tokio() {
         assert_eq!((asleep.as_str(), calls[0].0.as_str(), calls[1].0.as_str()), ("= True", "= 'waited'", "= 'waited'"));
         assert!(calls[1].1 < woke, "the calls were done while the other session slept");
     });
+}
+
+#[test]
+fn a_tool_that_ends_the_cell_cannot_be_swallowed_or_faked() {
+    let submit = || {
+        Tool::new("submit", |call| match &call[0] {
+            Value::Tuple(args) if matches!(args[0], Value::Int(_)) => Ok(args[0].clone()),
+            _ => Err(ToolError::new("TypeError", "an int is wanted")),
+        })
+        .unbound()
+        .ends_cell()
+        .parameter(Parameter::new("value"))
+        .parameter(Parameter::new("more").kind(ParameterKind::VarKeyword))
+    };
+    let mut session = session_with(Permissions::none().tool(submit()));
+    let ended = Outcome::Final { tool: "submit".into(), value: Value::Int(7) };
+    for cell in [
+        "submit(7)",
+        "await submit(7)",
+        "try:\n    submit(7)\nexcept:\n    trace = 'caught'\ntrace = 'after'",
+        "try:\n    submit(7)\nfinally:\n    trace = 'finally'",
+        "while True:\n    try:\n        submit(7)\n    except BaseException: pass",
+        "def f():\n    try: submit(7)\n    except BaseException: return g()\ndef g(): global trace; trace = 'called'\nf()",
+        "import asyncio\nasync def f(): submit(7)\nasync def main():\n    t = asyncio.create_task(f())\n    for _ in range(9): await asyncio.sleep(0)\n    global trace; trace = 'went on'\nawait main()",
+        "class A:\n    def __enter__(self): pass\n    def __exit__(self, *a): return True\nwith A(): submit(7)\ntrace = 'suppressed'",
+    ] {
+        let report = run(&mut session, &format!("trace = None\n{cell}"));
+        assert_eq!(report.outcome, ended, "{cell}");
+        assert_eq!(brief(&run(&mut session, "trace").outcome), "done", "{cell}");
+    }
+    // A refusal is an exception like any other, and the session is as good as before.
+    let cells = [
+        ("try: submit('x')\nexcept TypeError as e: r = str(e)\nr", "= 'an int is wanted'"),
+        ("class CellEnd(BaseException): pass\nraise CellEnd", "CellEnd: "),
+        ("sum(i for i in range(10))", "= 45"),
+        ("submit(1, x=[2])", "Final { tool: \"submit\", value: Int(1) }"),
+        ("import inspect\nstr(inspect.signature(submit))", "= '(value, **more)'"),
+    ];
+    check_in(&mut session, &cells);
 }
