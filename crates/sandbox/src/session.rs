@@ -207,6 +207,23 @@ impl Session {
         self.output.set_sink(sink);
     }
 
+    /// Offers these tools from now on, instead of those before.
+    ///
+    /// # Errors
+    /// [`Error::Tool`] for one that cannot be offered; [`Error::SessionLost`] as for a cell.
+    pub fn set_tools(&mut self, tools: Vec<crate::Tool>) -> Result<(), Error> {
+        let mut permissions = self.options.permissions.clone();
+        permissions.tools = tools;
+        let table = Arc::new(Engine::tools(&permissions)?);
+        let described = permissions.tools.iter().map(crate::Tool::describe).collect();
+        self.options.permissions = permissions;
+        self.simple_revived(marshal::tuple([Value::from("tools"), Value::List(described)]))?;
+        if let Some(guest) = &mut self.guest {
+            guest.store.data_mut().host.tools = table;
+        }
+        Ok(())
+    }
+
     /// A handle that interrupts this session from another thread.
     #[must_use]
     pub fn interrupt_handle(&self) -> InterruptHandle {

@@ -1,0 +1,94 @@
+//! Ctrl-C while Python's main thread is in a cell: Python's own handler only sets a flag that nobody looks at then. A
+//! handler before it interrupts the cell too.
+
+#![expect(unsafe_code, reason = "signal handlers are set by the C library")]
+
+use std::{
+    sync::{
+        Mutex, Once, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use keelback_sandbox::InterruptHandle;
+
+/// The cell that runs on the main thread.
+static RUNNING: Mutex<Option<InterruptHandle>> = Mutex::new(None);
+/// The handler that was there before, and is called first.
+static BEFORE: AtomicUsize = AtomicUsize::new(libc::SIG_DFL);
+/// The writing end of the pipe to the thread that interrupts.
+static PIPE: AtomicUsize = AtomicUsize::new(usize::MAX);
+
+extern "C" fn handler(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    let before = BEFORE.load(Ordering::Relaxed);
+    if before != libc::SIG_DFL && before != libc::SIG_IGN {
+        // SAFETY: the address came from sigaction as that of a handler for signals of this kind; one that takes a
+        // single argument ignores the others in the C calling conventions of the systems this runs on.
+        let before: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) =
+            unsafe { std::mem::transmute(before) };
+        before(signal, info, context);
+    }
+    let byte = [1u8];
+    // SAFETY: write is async-signal-safe; the descriptor stays open for good.
+    unsafe { libc::write(PIPE.load(Ordering::Relaxed) as libc::c_int, byte.as_ptr().cast(), 1) };
+}
+
+fn start_thread() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let mut ends = [0; 2];
+        // SAFETY: the array has room for both descriptors.
+        if unsafe { libc::pipe(ends.as_mut_ptr()) } != 0 {
+            return;
+        }
+        for end in ends {
+            // SAFETY: the descriptor was just made.
+            unsafe { libc::fcntl(end, libc::F_SETFD, libc::FD_CLOEXEC) };
+        }
+        PIPE.store(ends[1] as usize, Ordering::Relaxed);
+        let _ = thread::Builder::new().name("keelback-interrupt".into()).spawn(move || {
+            let mut byte = [0u8];
+            // SAFETY: one byte of room; the descriptor stays open for good.
+            while unsafe { libc::read(ends[0], byte.as_mut_ptr().cast(), 1) } == 1 {
+                if let Some(handle) = &*RUNNING.lock().unwrap_or_else(PoisonError::into_inner) {
+                    handle.interrupt();
+                }
+            }
+        });
+    });
+}
+
+/// While it lives, SIGINT interrupts the cell.
+pub(crate) struct Guard(());
+
+impl Guard {
+    /// For the main thread only.
+    pub(crate) fn new(handle: InterruptHandle) -> Self {
+        start_thread();
+        *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = Some(handle);
+        // SAFETY: plain structs of the C library, filled by it.
+        unsafe {
+            let mut now: libc::sigaction = std::mem::zeroed();
+            let ours = handler as *const () as usize;
+            // Programs may have set a handler of their own since.
+            if libc::sigaction(libc::SIGINT, std::ptr::null(), &mut now) == 0
+                && now.sa_sigaction != ours
+                && now.sa_sigaction != libc::SIG_DFL
+                && now.sa_sigaction != libc::SIG_IGN
+            {
+                BEFORE.store(now.sa_sigaction, Ordering::Relaxed);
+                now.sa_sigaction = ours;
+                now.sa_flags |= libc::SA_SIGINFO;
+                libc::sigaction(libc::SIGINT, &now, std::ptr::null_mut());
+            }
+        }
+        Guard(())
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}

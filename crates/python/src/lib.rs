@@ -1,0 +1,308 @@
+//! The extension module `keelback._native`: sessions for the Python package, which gives them their form. Nothing here
+//! holds the interpreter's lock while a guest runs.
+
+mod convert;
+mod interrupt;
+mod report;
+mod tools;
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError},
+    time::Duration,
+};
+
+use keelback_sandbox::{
+    Cell, Engine, Error, Event, InterruptHandle, Limits, Permissions, SessionOptions, Stdin, Stream,
+};
+use pyo3::{
+    create_exception,
+    exceptions::PyException,
+    prelude::*,
+    types::{PyBytes, PyDict, PyTuple},
+};
+
+create_exception!(keelback, SandboxError, PyException, "The sandbox could not do what the host asked.");
+create_exception!(keelback, SessionLost, SandboxError, "The session is over.");
+create_exception!(keelback, PermissionDenied, SandboxError, "A grant cannot be given.");
+
+fn engine() -> Result<&'static Engine, Error> {
+    static ENGINE: OnceLock<Engine> = OnceLock::new();
+    static START: Mutex<()> = Mutex::new(());
+    let _one = START.lock().unwrap_or_else(PoisonError::into_inner);
+    match ENGINE.get() {
+        Some(engine) => Ok(engine),
+        None => {
+            let engine = Engine::new()?;
+            Ok(ENGINE.get_or_init(|| engine))
+        }
+    }
+}
+
+fn error(error: Error) -> PyErr {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(&error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    match error {
+        Error::SessionLost { .. } => SessionLost::new_err(text),
+        Error::Grant(_) | Error::Network(_) | Error::Secret { .. } | Error::Roots => PermissionDenied::new_err(text),
+        _ => SandboxError::new_err(text),
+    }
+}
+
+fn permissions(options: &Bound<'_, PyDict>) -> PyResult<Permissions> {
+    let pairs = |name: &str| -> PyResult<Vec<(String, String)>> {
+        Ok(options.get_item(name)?.map(|value| value.extract()).transpose()?.unwrap_or_default())
+    };
+    let mut permissions = Permissions::none();
+    for (host, guest) in pairs("read")? {
+        permissions = permissions.read(host, guest);
+    }
+    for (host, guest) in pairs("write")? {
+        permissions = permissions.write(host, guest);
+    }
+    for (host, guest) in pairs("write_synced")? {
+        permissions = permissions.write_synced(host, guest);
+    }
+    for (host, guest) in pairs("write_copy")? {
+        permissions = permissions.write_copy(host, guest);
+    }
+    for (name, value) in pairs("env")? {
+        permissions = permissions.env(name, value);
+    }
+    if let Some(hosts) = options.get_item("network")? {
+        for host in hosts.extract::<Vec<String>>()? {
+            permissions = permissions.network(host);
+        }
+    }
+    if let Some(secrets) = options.get_item("secrets")? {
+        for (host, header, value) in secrets.extract::<Vec<(String, String, String)>>()? {
+            permissions = permissions.secret(host, header, value);
+        }
+    }
+    if let Some(pem) = options.get_item("root_certificates")? {
+        permissions = permissions.root_certificates(pem.extract::<Vec<u8>>()?);
+    }
+    if let Some(bytes) = options.get_item("stdin")? {
+        let bytes: Vec<u8> = bytes.extract()?;
+        permissions = permissions.stdin(Stdin::Reader(Arc::new(Mutex::new(std::io::Cursor::new(bytes)))));
+    }
+    if let Some(described) = options.get_item("tools")? {
+        for tool in described.try_iter()? {
+            permissions = permissions.tool(tools::tool(tool?.cast::<PyTuple>()?)?);
+        }
+    }
+    Ok(permissions)
+}
+
+fn limits(options: &Bound<'_, PyDict>) -> PyResult<Limits> {
+    let mut limits = Limits::default();
+    let Some(given) = options.get_item("limits")? else {
+        return Ok(limits);
+    };
+    for (name, value) in given.cast::<PyDict>()? {
+        let seconds = || -> PyResult<Option<Duration>> {
+            let seconds: Option<f64> = value.extract()?;
+            let limit = seconds.map(Duration::try_from_secs_f64).transpose();
+            limit.map_err(|_| SandboxError::new_err(format!("limit `{name}` is {seconds:?} seconds")))
+        };
+        match name.extract::<String>()?.as_str() {
+            "time" => limits.wall_time = seconds()?,
+            "cpu" => limits.cpu_time = seconds()?,
+            "grace" => limits.grace = seconds()?.unwrap_or(Duration::MAX),
+            "connect_time" => limits.connect_time = seconds()?.unwrap_or(Duration::MAX),
+            "memory" => limits.memory_bytes = value.extract()?,
+            "output" => limits.output_bytes = value.extract()?,
+            "tool_calls" => limits.tool_calls = value.extract()?,
+            "open_files" => limits.open_files = value.extract()?,
+            "scratch" => limits.scratch_bytes = value.extract()?,
+            "connections" => limits.connections = value.extract()?,
+            "network_sent" => limits.network_bytes_sent = value.extract()?,
+            "network_received" => limits.network_bytes_received = value.extract()?,
+            "recursion" => limits.recursion = value.extract()?,
+            other => return Err(SandboxError::new_err(format!("there is no limit `{other}`"))),
+        }
+    }
+    Ok(limits)
+}
+
+fn session_options(options: &Bound<'_, PyDict>) -> PyResult<SessionOptions> {
+    let mut made = SessionOptions::default().permissions(permissions(options)?).limits(limits(options)?);
+    if let Some(arguments) = options.get_item("arguments")? {
+        made = made.arguments(arguments.extract::<Vec<String>>()?);
+    }
+    if let Some(seed) = options.get_item("deterministic")? {
+        made.deterministic = seed.extract()?;
+    }
+    Ok(made)
+}
+
+/// A session of the sandbox.
+#[pyclass(frozen, module = "keelback._native")]
+struct Session {
+    inner: Mutex<Option<keelback_sandbox::Session>>,
+    handle: InterruptHandle,
+}
+
+impl Session {
+    fn made(session: keelback_sandbox::Session) -> Self {
+        Session { handle: session.interrupt_handle(), inner: Mutex::new(Some(session)) }
+    }
+
+    /// The session, for one caller at a time.
+    fn lock(&self) -> PyResult<MutexGuard<'_, Option<keelback_sandbox::Session>>> {
+        let guard = match self.inner.try_lock() {
+            Ok(guard) => guard,
+            Err(TryLockError::Poisoned(guard)) => guard.into_inner(),
+            Err(TryLockError::WouldBlock) => {
+                return Err(SandboxError::new_err("the sandbox is in use: a session runs one cell at a time"));
+            }
+        };
+        if guard.is_none() { Err(SessionLost::new_err("the sandbox is closed")) } else { Ok(guard) }
+    }
+
+    fn with<T: Send>(
+        &self,
+        py: Python<'_>,
+        action: impl FnOnce(&mut keelback_sandbox::Session) -> Result<T, Error> + Send,
+    ) -> PyResult<T> {
+        let mut guard = self.lock()?;
+        let session = guard.as_mut().ok_or_else(|| SessionLost::new_err("the sandbox is closed"))?;
+        py.detach(|| action(session)).map_err(error)
+    }
+}
+
+#[pymethods]
+impl Session {
+    #[new]
+    fn new(py: Python<'_>, options: &Bound<'_, PyDict>) -> PyResult<Self> {
+        let options = session_options(options)?;
+        py.detach(|| engine()?.session(options)).map(Session::made).map_err(error)
+    }
+
+    /// A session saved at `path`, with new grants and limits.
+    #[staticmethod]
+    fn load(py: Python<'_>, path: PathBuf, options: &Bound<'_, PyDict>) -> PyResult<Self> {
+        let options = session_options(options)?;
+        py.detach(|| engine()?.load(&path, options)).map(Session::made).map_err(error)
+    }
+
+    /// Runs a cell: `(outcome, events, files, sync_errors, rolled_back, usage)`. `kind` is "cell", "program", "module" or
+    /// "finish"; events go to `sink(kind, data)` when there is one.
+    #[pyo3(signature = (source, filename, kind, transaction, sink, is_main))]
+    fn run<'py>(
+        &self,
+        py: Python<'py>,
+        source: String,
+        filename: Option<String>,
+        kind: &str,
+        transaction: bool,
+        sink: Option<Py<PyAny>>,
+        is_main: bool,
+    ) -> PyResult<Bound<'py, PyTuple>> {
+        let mut cell = match kind {
+            "program" => Cell::program(source, filename.clone().unwrap_or_else(|| "<string>".into())),
+            "module" => Cell::module(source),
+            "finish" => Cell::finish(),
+            _ => Cell::from(source),
+        };
+        if let Some(filename) = filename {
+            cell = cell.filename(filename);
+        }
+        cell.transaction = transaction;
+        let _guard = is_main.then(|| interrupt::Guard::new(self.handle.clone()));
+        let report = self.with(py, |session| {
+            if let Some(sink) = sink {
+                session.set_sink(Some(Box::new(move |event| Python::attach(|py| emit(py, &sink, &event)))));
+            }
+            let report = session.run(cell);
+            session.set_sink(None);
+            report
+        })?;
+        // Ctrl-C ended the cell; now it is for the host program.
+        py.check_signals()?;
+        report::report(py, &report)
+    }
+
+    /// Raises KeyboardInterrupt in the cell that runs now; False when none does.
+    fn interrupt(&self) -> bool {
+        self.handle.interrupt()
+    }
+
+    fn set(&self, py: Python<'_>, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let value = convert::from_python(value)?;
+        self.with(py, |session| session.set(name, value))
+    }
+
+    /// `(repr, has_value, value)`, or None when there is no such name.
+    fn get<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Option<(String, bool, Bound<'py, PyAny>)>> {
+        let Some((repr, value)) = self.with(py, |session| session.get(name))? else {
+            return Ok(None);
+        };
+        let has_value = value.is_some();
+        Ok(Some((repr, has_value, convert::to_python(py, &value.unwrap_or(keelback_sandbox::Value::None))?)))
+    }
+
+    fn variables(&self, py: Python<'_>) -> PyResult<Vec<(String, String, String)>> {
+        self.with(py, keelback_sandbox::Session::variables)
+    }
+
+    fn set_tools(&self, py: Python<'_>, described: &Bound<'_, PyAny>) -> PyResult<()> {
+        let mut made = Vec::new();
+        for tool in described.try_iter()? {
+            made.push(tools::tool(tool?.cast::<PyTuple>()?)?);
+        }
+        self.with(py, |session| session.set_tools(made))
+    }
+
+    fn fork(&self, py: Python<'_>) -> PyResult<Self> {
+        self.with(py, keelback_sandbox::Session::fork).map(Session::made)
+    }
+
+    fn checkpoint(&self, py: Python<'_>) -> PyResult<()> {
+        self.with(py, keelback_sandbox::Session::checkpoint)
+    }
+
+    fn rollback(&self, py: Python<'_>) -> PyResult<()> {
+        self.with(py, keelback_sandbox::Session::rollback)
+    }
+
+    fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
+        self.with(py, |session| session.save(&path))
+    }
+
+    /// Gives everything back; a running cell is interrupted and waited for.
+    fn close(&self, py: Python<'_>) {
+        py.detach(|| {
+            self.handle.interrupt();
+            *self.inner.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        });
+    }
+}
+
+fn emit(py: Python<'_>, sink: &Py<PyAny>, event: &Event) {
+    let result = match event {
+        Event::Output { stream, bytes } => {
+            let name = if *stream == Stream::Stdout { "stdout" } else { "stderr" };
+            sink.call1(py, (name, PyBytes::new(py, bytes)))
+        }
+        Event::Display(bundle) => convert::mime(py, bundle).and_then(|bundle| sink.call1(py, ("display", bundle))),
+        _ => return,
+    };
+    if let Err(error) = result {
+        error.write_unraisable(py, None);
+    }
+}
+
+#[pymodule]
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = module.py();
+    module.add("SandboxError", py.get_type::<SandboxError>())?;
+    module.add("SessionLost", py.get_type::<SessionLost>())?;
+    module.add("PermissionDenied", py.get_type::<PermissionDenied>())?;
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<Session>()
+}

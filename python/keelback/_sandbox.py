@@ -1,0 +1,404 @@
+"""`Sandbox`: a session with its grants."""
+
+import os
+import threading
+
+from ._errors import SandboxError, SessionLost
+from ._native import Session
+from ._result import Event, Result, Variable
+from ._tools import Tool, as_tools, to_plain
+
+_UNITS = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
+
+
+def _bytes(name, size):
+    """A size in bytes: an int, or a text like "256MiB"."""
+    if isinstance(size, int):
+        return size
+    digits = size.rstrip("BKMGibkmg ")
+    unit = size[len(digits):].strip().lower() or "b"
+    try:
+        return int(float(digits) * _UNITS[unit])
+    except (KeyError, ValueError):
+        raise SandboxError(f"limit {name!r} is {size!r}: write a number of bytes, or for example '256MiB'") from None
+
+
+class Limits:
+    """What a cell, or a session, may use. None is no limit; what is left out has its default.
+
+    time, cpu: seconds of a cell (60). memory: bytes of the session (1 GiB). output: bytes a cell writes (64 MiB).
+    tool_calls: of a cell (10,000). open_files (256). scratch: bytes of private files (64 MiB). recursion (1,000).
+    connections: open at a time. network_sent, network_received: bytes of a cell. connect_time: seconds.
+    grace: seconds a cell may go on after a limit before it is stopped from outside (1). Sizes may be texts: "256MiB".
+    """
+
+    _SIZES = ("memory", "output", "scratch", "network_sent", "network_received")
+    _NAMES = ("time", "cpu", "grace", "tool_calls", "open_files", "recursion", "connections", "connect_time", *_SIZES)
+    __slots__ = ("_given",)
+
+    def __init__(self, **limits):
+        for name in limits:
+            if name not in self._NAMES:
+                raise TypeError(f"there is no limit {name!r}; there are: {', '.join(sorted(self._NAMES))}")
+        self._given = {
+            name: _bytes(name, value) if name in self._SIZES else value for name, value in limits.items()
+        }
+        # A time limit alone should not be cut short by the default of the other.
+        if self._given.get("time", 0) is None or (self._given.get("time") or 0) > 60:
+            self._given.setdefault("cpu", self._given["time"])
+
+    def __repr__(self):
+        return f"Limits({', '.join(f'{name}={value!r}' for name, value in self._given.items())})"
+
+
+def _grants(paths, name):
+    """Pairs of host path and guest path."""
+    if isinstance(paths, (str, os.PathLike)):
+        raise TypeError(f"{name} takes a mapping or a list of paths, not one path: {name}=[{paths!r}]")
+    if hasattr(paths, "items"):
+        pairs = list(paths.items())
+    else:
+        pairs = []
+        for path in paths:
+            text = os.fspath(path)
+            if os.path.isabs(text):
+                pairs.append((text, text))
+            else:
+                pairs.append((text, "/work/" + os.path.normpath(text)))
+    made = []
+    for host, guest in pairs:
+        guest = os.fspath(guest)
+        if ".." in guest.split("/"):
+            raise SandboxError(f"{name}: {os.fspath(host)!r} has no place of its own in the sandbox: give a guest path")
+        made.append((os.fspath(host), guest if guest.startswith("/") else "/work/" + guest))
+    return made
+
+
+def _environment(env):
+    if hasattr(env, "items"):
+        return [(str(name), str(value)) for name, value in env.items()]
+    if isinstance(env, str):
+        raise TypeError(f"env takes names or a mapping, not one text: env=[{env!r}]")
+    return [(name, os.environ[name]) for name in env if name in os.environ]
+
+
+def _secrets(secrets):
+    if not secrets:
+        return []
+    return [(host, header, value) for host, headers in secrets.items() for header, value in headers.items()]
+
+
+class Checkpoint:
+    """A state of a sandbox to go back to, from `Sandbox.checkpoint`."""
+
+    __slots__ = ("_session",)
+
+    def __init__(self, session):
+        self._session = session
+
+
+class Sandbox:
+    """A Python session that may reach only what is granted.
+
+    read, write, write_synced, write_copy: host paths (relative ones appear below /work) or a mapping from host path to
+    guest path. What is written under *write* changes the host's files at once; under *write_synced* when a cell ends
+    well; under *write_copy* never. env: names to hand on, or a mapping. stdin: str or bytes to read. network: hosts,
+    addresses or networks, with a port or without. secrets: ``{host: {header: value}}``, added on the host's side.
+    tools: callables, sync or async. limits: a `Limits`. deterministic: a seed that pins clock and randomness.
+
+    One cell runs at a time; different sandboxes run in different threads at once. Raises `PermissionDenied` for a
+    grant that cannot be given.
+    """
+
+    def __init__(self, *, read=(), write=(), write_synced=(), write_copy=(), env=(), stdin=None, network=(),
+                 secrets=None, root_certificates=None, packages=(), tools=(), limits=None, arguments=None, cwd=None,
+                 deterministic=None, _load=None):
+        self._loop = None
+        self._tools = as_tools(tools)
+        options = {
+            "read": _grants(read, "read"),
+            "write": _grants(write, "write"),
+            "write_synced": _grants(write_synced, "write_synced"),
+            "write_copy": _grants(write_copy, "write_copy"),
+            "env": _environment(env),
+            "tools": [tool._described(self._event_loop) for tool in self._tools],
+            "limits": dict(limits._given) if limits is not None else {},
+        }
+        if stdin is not None:
+            options["stdin"] = stdin.encode() if isinstance(stdin, str) else bytes(stdin)
+        if network:
+            if isinstance(network, str):
+                raise TypeError(f"network takes a list of hosts, not one text: network=[{network!r}]")
+            options["network"] = list(network)
+        if secrets:
+            options["secrets"] = _secrets(secrets)
+        if root_certificates is not None:
+            options["root_certificates"] = list(root_certificates)
+        if packages:
+            options["packages"] = [os.fspath(path) for path in packages]
+        if arguments is not None:
+            options["arguments"] = list(arguments)
+        if deterministic is not None:
+            options["deterministic"] = deterministic
+        self._session = Session(options) if _load is None else Session.load(os.fspath(_load), options)
+        if cwd is not None:
+            self.run(f"import os; os.chdir({cwd!r}); del os").raise_for_error()
+
+    # -- running -----------------------------------------------------------------------------------------------------
+
+    def run(self, code, *, filename=None, transaction=False, kind="cell"):
+        """Run *code* to its end and return its `Result`. What the code did wrong is in `Result.error`.
+
+        transaction: when the code raises or hits a limit the session is as it was before. kind: "cell", or "program"
+        (as ``python3 FILE``), "module" (code is a module's name, as ``python3 -m``). Raises `SessionLost` when the
+        session is over, and KeyboardInterrupt after Ctrl-C, which interrupts the code first.
+        """
+        return Result(*self._session.run(code, filename, kind, transaction, None, _is_main()))
+
+    async def arun(self, code, *, filename=None, transaction=False, kind="cell"):
+        """As `run`, without blocking the event loop; async tools run in the caller's loop. Cancelling interrupts."""
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        before, self._loop = self._loop, loop
+        try:
+            future = loop.run_in_executor(
+                _executor(), self._session.run, code, filename, kind, transaction, None, False
+            )
+            try:
+                return Result(*await asyncio.shield(future))
+            except asyncio.CancelledError:
+                self._session.interrupt()
+                await asyncio.wait([future])
+                future.exception() if not future.cancelled() else None
+                raise
+        finally:
+            self._loop = before
+
+    def stream(self, code, *, filename=None, transaction=False, kind="cell"):
+        """Run *code* and give its `Event`s as they come; the last one is ("result", Result)."""
+        import queue
+
+        events = queue.SimpleQueue()
+        thread = threading.Thread(
+            target=self._run_into, args=(events.put, code, filename, kind, transaction), daemon=True
+        )
+        thread.start()
+        finished = False
+        try:
+            while True:
+                event = events.get()
+                finished = event.kind in ("result", "failed")
+                if event.kind == "failed":
+                    raise event.data
+                yield event
+                if finished:
+                    return
+        finally:
+            if not finished:
+                self._session.interrupt()
+            thread.join()
+
+    async def astream(self, code, *, filename=None, transaction=False, kind="cell"):
+        """As `stream`, for ``async for``."""
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        before, self._loop = self._loop, loop
+        events = asyncio.Queue()
+
+        def put(event):
+            loop.call_soon_threadsafe(events.put_nowait, event)
+
+        future = loop.run_in_executor(_executor(), self._run_into, put, code, filename, kind, transaction)
+        finished = False
+        try:
+            while True:
+                event = await events.get()
+                finished = event.kind in ("result", "failed")
+                if event.kind == "failed":
+                    raise event.data
+                yield event
+                if finished:
+                    return
+        finally:
+            if not finished:
+                self._session.interrupt()
+            await asyncio.wait([future])
+            self._loop = before
+
+    def _run_into(self, put, code, filename, kind, transaction):
+        from codecs import getincrementaldecoder
+
+        decoders = {name: getincrementaldecoder("utf-8")("replace") for name in ("stdout", "stderr")}
+        written = []
+
+        def sink(stream, data):
+            written.append((stream, data))
+            if stream != "display":
+                data = decoders[stream].decode(data)
+            if data:
+                put(Event(stream, data))
+
+        try:
+            outcome, _, *rest = self._session.run(code, filename, kind, transaction, sink, False)
+            put(Event("result", Result(outcome, written, *rest)))
+        except BaseException as error:
+            put(Event("failed", error))
+
+    def interrupt(self):
+        """Raise KeyboardInterrupt in the code that runs now, from any thread. False when none does."""
+        return self._session.interrupt()
+
+    def check(self, code):
+        """What is wrong with *code*, before anything runs: a list of `Finding`, empty when nothing is."""
+        from ._check import check
+
+        return check(self, code)
+
+    # -- values ------------------------------------------------------------------------------------------------------
+
+    def set(self, /, **values):
+        """Give names of the session new values: plain data, which crosses without loss. TypeError for other things."""
+        for name, value in values.items():
+            self._session.set(name, value if type(value) in (str, bytes, int, float) else to_plain(value))
+
+    def get(self, name):
+        """The value of *name*. NameError when there is none, TypeError when its value cannot cross."""
+        found = self._session.get(name)
+        if found is None:
+            raise NameError(f"name {name!r} is not defined in the sandbox")
+        text, has_value, value = found
+        if not has_value:
+            raise TypeError(f"the value of {name!r} cannot leave the sandbox: {text:.200}")
+        return value
+
+    def variables(self):
+        """The names of the session, as `Variable`s."""
+        return [Variable(*entry) for entry in self._session.variables()]
+
+    # -- tools -------------------------------------------------------------------------------------------------------
+
+    @property
+    def tools(self):
+        return list(self._tools)
+
+    def set_tools(self, tools):
+        """Offer these tools from now on, instead of those before."""
+        made = as_tools(tools)
+        self._session.set_tools([tool._described(self._event_loop) for tool in made])
+        self._tools = made
+
+    def add_tool(self, tool):
+        tool = tool if isinstance(tool, Tool) else Tool(tool)
+        self.set_tools([*(other for other in self._tools if other.name != tool.name), tool])
+
+    def remove_tool(self, name):
+        if all(tool.name != name for tool in self._tools):
+            raise SandboxError(f"there is no tool {name!r}")
+        self.set_tools([tool for tool in self._tools if tool.name != name])
+
+    def _event_loop(self):
+        """Where async tools run: the loop of the `arun` under way, else one in a thread of its own."""
+        loop = self._loop
+        return loop if loop is not None and loop.is_running() else _background_loop()
+
+    # -- states ------------------------------------------------------------------------------------------------------
+
+    def _with(self, session):
+        box = object.__new__(type(self))
+        box._session, box._tools, box._loop = session, list(self._tools), None
+        return box
+
+    def fork(self):
+        """A second sandbox in the same state; both go on by themselves. `SandboxError` names what cannot be copied."""
+        return self._with(self._session.fork())
+
+    def checkpoint(self):
+        """A state to come back to with `rollback`, any number of times."""
+        return Checkpoint(self._session.fork())
+
+    def rollback(self, checkpoint):
+        """Go back to *checkpoint*."""
+        session = checkpoint._session.fork()
+        before, self._session = self._session, session
+        before.close()
+
+    def save(self, path):
+        """Write the session to a file, for `keelback.load` in another process."""
+        self._session.save(os.fspath(path))
+
+    def close(self):
+        """Give everything back. Further use raises `SessionLost`."""
+        self._session.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self._end()
+        self.close()
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *error):
+        import asyncio
+
+        await asyncio.get_running_loop().run_in_executor(_executor(), self.__exit__)
+
+    def _end(self):
+        """What python3 does before it ends, so that open files are written."""
+        try:
+            self._session.run("", None, "finish", False, None, _is_main())
+        except SandboxError:
+            pass
+
+    def __repr__(self):
+        return f"<keelback.Sandbox at {id(self):#x}>"
+
+
+def load(path, **options):
+    """The session saved at *path*, as a `Sandbox` with the grants, tools and limits of *options*."""
+    return Sandbox(_load=path, **options)
+
+
+def _is_main():
+    return threading.current_thread() is threading.main_thread()
+
+
+_background = None
+_pool = None
+_lock = threading.Lock()
+
+
+def _forget():
+    """In a child of fork there are no threads but one."""
+    global _background, _pool, _lock
+    _background, _pool, _lock = None, None, threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget)
+
+
+def _executor():
+    """Threads for `arun`; as many as cells run at once."""
+    global _pool
+    with _lock:
+        if _pool is None:
+            from concurrent.futures import ThreadPoolExecutor
+
+            _pool = ThreadPoolExecutor(1024, "keelback")
+        return _pool
+
+
+def _background_loop():
+    global _background
+    with _lock:
+        if _background is None:
+            import asyncio
+
+            loop = asyncio.new_event_loop()
+            threading.Thread(target=loop.run_forever, name="keelback-tools", daemon=True).start()
+            _background = loop
+        return _background
