@@ -7,7 +7,7 @@ import sys
 # Modules of the standard library that need what the sandbox does not have.
 ABSENT = frozenset(
     """
-    _ctypes ctypes _curses _curses_panel curses _tkinter tkinter turtle turtledemo idlelib _hashlib readline
+    _ctypes _curses _curses_panel curses _tkinter tkinter turtle turtledemo idlelib _hashlib readline
     _multiprocessing _posixshmem _posixsubprocess _dbm _gdbm termios tty pty fcntl resource grp pwd syslog mmap
     _interpreters _interpchannels _interpqueues nis ossaudiodev spwd ensurepip venv lib2to3
     """.split()

@@ -142,9 +142,9 @@ class Result(_Record):
             if kind == "invalid":
                 self.error.syntax = _syntax(self.error)
         elif kind == "exit":
-            _, code, message = outcome
+            _, code, message, type_name = outcome
             self.error = Error(
-                "SystemExit", message or str(code), args=(message if message is not None else code,), exit_code=code
+                type_name or "SystemExit", message or str(code), args=(message if message is not None else code,), exit_code=code
             )
         elif kind == "final":
             _, self.ended_by, self.final = outcome

@@ -8,7 +8,7 @@ A cell or a program ends in an *outcome*, a tuple of plain data whose first item
     ("none",)                                               no value
     ("value", repr, type_name, has_data, data, mime)        the value of the last expression
     ("raised", info)                                        an exception
-    ("exit", code, message)                                 SystemExit
+    ("exit", code, message)                                 SystemExit; of a subclass its name follows
     ("incomplete",)                                         more lines could finish the cell
     ("invalid", info)                                       no further line could
 
@@ -448,7 +448,12 @@ def invalid_outcome(error, source):
 
 def exit_outcome(error):
     """SystemExit as python3 understands it: an int is the status, other things are printed."""
-    code = error.code
+    if type(error) is not SystemExit:
+        return (*_exit_status(error.code), type(error).__qualname__)
+    return _exit_status(error.code)
+
+
+def _exit_status(code):
     if code is None:
         return ("exit", 0, None)
     if isinstance(code, int):

@@ -299,10 +299,8 @@ def test_failure_to_write_back_is_reported(make, tmp_path):
     interpreter = make(enable_write_paths=[tmp_path / "gone" / "out.txt"])
     interpreter.start()
     shutil.rmtree(tmp_path / "gone")
-    with pytest.raises(CodeInterpreterError, match=r"could not be written back: /sandbox/out\.txt"):
+    with pytest.raises(CodeInterpreterError, match=r"could not be written back: .*/sandbox/out\.txt"):
         interpreter.execute("open('/sandbox/out.txt', 'w').write('new')")
-    with pytest.raises(CodeExecutionError, match=r"could not be written back: /sandbox/out\.txt"):
-        interpreter.execute("1/0")
 
 
 def test_environment(make, monkeypatch):

@@ -153,6 +153,7 @@ class Outcomes(Case):
         for source, expected in [
             ("raise SystemExit", ("exit", 0, None)),
             ("import sys; sys.exit(3)", ("exit", 3, None)),
+            ("class Own(SystemExit): pass\nraise Own(2)", ("exit", 2, None, "Own")),
             ("raise SystemExit(-1)", ("exit", 255, None)),
             ("raise SystemExit(256)", ("exit", 0, None)),
             ("raise SystemExit(1 << 70)", ("exit", 255, None)),

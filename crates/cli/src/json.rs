@@ -71,7 +71,7 @@ fn outcome(outcome: &Outcome, line: &mut Map<String, Json>) {
             set("outcome", "invalid".into());
             set("exception", raised(info));
         }
-        Outcome::Exit { code, message } => {
+        Outcome::Exit { code, message, .. } => {
             set("outcome", "exit".into());
             set("code", (*code).into());
             set("message", json!(message));

@@ -51,7 +51,9 @@ fn outcome<'py>(py: Python<'py>, outcome: &Outcome) -> PyResult<Bound<'py, PyTup
         Outcome::Raised(raised) => ("raised", info(py, raised)?).into_pyobject(py),
         Outcome::Invalid(raised) => ("invalid", info(py, raised)?).into_pyobject(py),
         Outcome::Incomplete => ("incomplete",).into_pyobject(py),
-        Outcome::Exit { code, message } => ("exit", *code, message.as_deref()).into_pyobject(py),
+        Outcome::Exit { code, message, type_name } => {
+            ("exit", *code, message.as_deref(), type_name.as_deref()).into_pyobject(py)
+        }
         Outcome::Final { tool, value } => ("final", tool, to_python(py, value)?).into_pyobject(py),
         Outcome::Stopped { limit, reason, .. } => {
             ("stopped", limit.map(|limit| limit.to_string()), limit.map(kind), reason).into_pyobject(py)

@@ -24,11 +24,11 @@ pub(crate) fn read(response: Value) -> Result<Outcome, String> {
         Some("exit") => {
             // As the operating system does it: the low eight bits.
             let code = next().as_int().map_or(1, |code| code as u8);
-            let message = match next() {
-                Value::Str(message) => Some(message),
+            let mut text = || match next() {
+                Value::Str(text) => Some(text),
                 _ => None,
             };
-            Ok(Outcome::Exit { code, message })
+            Ok(Outcome::Exit { code, message: text(), type_name: text() })
         }
         Some("incomplete") => Ok(Outcome::Incomplete),
         Some("invalid") => Ok(Outcome::Invalid(raised(next()))),
@@ -106,7 +106,8 @@ mod tests {
         assert!(read(tuple(&[])).is_err());
         assert!(read(tuple(&[Value::from("nonsense")])).is_err());
         assert_eq!(read(tuple(&[Value::from("none")])), Ok(Outcome::Done));
-        assert_eq!(read(tuple(&[Value::from("exit"), Value::Int(300)])), Ok(Outcome::Exit { code: 44, message: None }));
+        let exit = Outcome::Exit { code: 44, message: None, type_name: None };
+        assert_eq!(read(tuple(&[Value::from("exit"), Value::Int(300)])), Ok(exit));
         assert_eq!(read(tuple(&[Value::from("raised"), Value::Int(3)])), Ok(Outcome::Raised(Raised::default())));
         let frames = Value::List(vec![Value::None, tuple(&[Value::from("<cell 1>"), Value::Int(-1)])]);
         let info = Value::Dict(vec![(Value::from("frames"), frames), (Value::None, Value::None)]);

@@ -292,7 +292,7 @@ impl Session {
             Err(Failure::Trap(error)) if error.is::<wasi::ProcExit>() => {
                 // os._exit: the outcome is the program's own, but the interpreter is gone.
                 let code = error.downcast_ref::<wasi::ProcExit>().map_or(1, |exit| exit.0 as u8);
-                let outcome = Outcome::Exit { code, message: None };
+                let outcome = Outcome::Exit { code, message: None, type_name: None };
                 return Ok(self.report(outcome, guest, written.events, usage, End::Broken));
             }
             Err(failure) => Err(describe(&failure, &end, limits)),

@@ -36,6 +36,8 @@ pub enum Outcome {
         code: u8,
         /// What python3 would print to stderr: `sys.exit("message")`.
         message: Option<String>,
+        /// The name of the exception's type, when that is a subclass of SystemExit.
+        type_name: Option<String>,
     },
     /// The source is not a cell yet; further lines could make it one.
     Incomplete,

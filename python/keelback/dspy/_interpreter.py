@@ -254,7 +254,7 @@ class PythonInterpreter:
 def _outcome(result):
     """What `execute` returns for *result*, or raises."""
     printed = "".join(text for _, text in result.output)
-    unsynced = [f"{path}: {reason}" for path, reason in getattr(result, "sync_errors", ())]
+    unsynced = list(result.sync_errors)
     error = result.error
     if error is not None:
         raise _exception(error, result, printed, unsynced)

@@ -131,7 +131,7 @@ fn what_cannot_exist_says_so() {
         "import socket\nsocket.create_connection(('127.0.0.1', 80))",
         "import socket\nsocket.socket()",
         "import multiprocessing\nmultiprocessing.Process(target=print).start()",
-        "import ctypes",
+        "import ctypes\nctypes.CDLL('libc.so.6')",
         "import curses",
         "import tkinter",
         "import urllib.request\nurllib.request.urlopen('http://127.0.0.1/')",
