@@ -172,8 +172,12 @@ link() {
     "$guest/cc.sh" -c $cflags -std=c11 -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers -fvisibility=hidden \
       -D_WASI_EMULATED_SIGNAL -I"$src/Include" -I"$src/Include/internal" -I"$obj" "$guest/$file.c" -o "ext/$file.obj"
   done
+  # No LTO: what a compiler knows of a malloc it must not believe of the inside of one.
+  "$guest/cc.sh" -c $cflags -std=c11 -D_GNU_SOURCE -Wall -Wextra -fno-lto -fno-strict-aliasing \
+    -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free \
+    -Icrates/vendor/libffi-sys/libffi/src "$guest/memory.c" -o ext/memory.obj
   # 16 MiB hold CPython's own limit of 5000 C calls at the size of the largest of their frames.
-  "$guest/cc.sh" $cflags -mexec-model=reactor ext/main.obj ext/host.obj ext/immortal.obj ext/locks.obj ext/*.o obj/libpython3.13.a \
+  "$guest/cc.sh" $cflags -mexec-model=reactor ext/main.obj ext/host.obj ext/immortal.obj ext/locks.obj ext/memory.obj ext/*.o obj/libpython3.13.a \
     obj/Modules/_decimal/libmpdec/libmpdec.a obj/Modules/_hacl/libHacl_Hash_SHA2.a obj/Modules/expat/libexpat.a \
     -lwasi-emulated-signal -lwasi-emulated-getpid -lwasi-emulated-process-clocks -lm \
     -z stack-size=16777216 -Wl,--export=__stack_pointer -s -o "$out/python.wasm"

@@ -13,3 +13,6 @@ int kb_request(char *buffer, int length);
 /* Ends reference counting for every object there is: the last step of pre-initialisation. */
 void make_objects_immortal(void);
 void fill_pools(void);
+
+/* The same for malloc. */
+void fill_holes(void);

@@ -143,6 +143,7 @@ EXPORT("wizer-initialize") void initialize(void) {
   Py_CLEAR(response);
   make_objects_immortal();
   fill_pools();
+  fill_holes();
 }
 
 EXPORT("kb_alloc") void *kb_alloc(int length) { return malloc(length > 0 ? length : 1); }

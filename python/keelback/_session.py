@@ -265,7 +265,8 @@ class Session:
             self.running = False
         except BaseException as second:
             self.running = False
-            info = bare_info(second)
+            # What an interrupt cut short is told by it; what there was no memory to show is told without a traceback.
+            info = bare_info(second if isinstance(second, (KeyboardInterrupt, TimeoutError)) else error)
         return ("raised", info)
 
 

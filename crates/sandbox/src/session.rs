@@ -339,8 +339,10 @@ impl Session {
     }
 
     fn request_for(&mut self, cell: &Cell) -> Vec<u8> {
-        self.cells += 1;
-        let filename = cell.filename.clone().unwrap_or_else(|| format!("<cell {}>", self.cells));
+        let filename = cell.filename.clone().unwrap_or_else(|| {
+            self.cells += 1;
+            format!("<cell {}>", self.cells)
+        });
         let source = Value::Str(cell.source.clone());
         match cell.kind {
             CellKind::Prompt => marshal::tuple([Value::from("run"), source, Value::Str(filename), Value::from("cell")]),
@@ -461,7 +463,7 @@ impl Session {
         self.simple_revived(marshal::tuple([Value::from("set"), Value::from(name), value])).map(drop)
     }
 
-    /// What a name is bound to: its repr and, where it is plain data, the value. None when it is not bound.
+    /// What a name is bound to: the value where it is plain data, else its repr (which is empty beside a value). None when it is not bound.
     ///
     /// # Errors
     /// [`Error::SessionLost`] as for a cell.

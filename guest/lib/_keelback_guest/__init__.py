@@ -124,11 +124,11 @@ def request(message):
     finally:
         if cell_end._session is not None:
             cell_end.over()
-        # What came too late for this cell is not for the next one.
-        session.pending = None
         # asyncio.run cut short by an interrupt may have left none.
         if _get_running_loop() is not loop:
             loop_module.enter(loop)
+        # What came too late for this cell is not for the next one. Last, for after any call a handler may run.
+        session.pending = None
 
 
 def _program(source, filename):
@@ -181,7 +181,9 @@ def _get(name):
     value = session.namespace.get(name, _MISSING)
     if value is _MISSING:
         return (False, False, None, "")
-    return (True, *plain_data(value), _repr(value))
+    has_data, data = plain_data(value)
+    # The repr of what crosses as data would cost more than the data.
+    return (True, has_data, data, "" if has_data else _repr(value))
 
 
 def _vars():

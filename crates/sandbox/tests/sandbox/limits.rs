@@ -118,6 +118,23 @@ fn memory_runs_out_as_memory_error() {
 }
 
 #[test]
+fn memory_freed_in_one_size_serves_another() {
+    let mut session = limited(|limits| limits.memory_bytes = 100 << 20);
+    run(
+        &mut session,
+        "def fill(size):
+    kept = []
+    try:
+        while True: kept.append(bytearray(size))
+    except MemoryError:
+        return sum(map(len, kept)) >> 20",
+    );
+    for size in [700, 5_000, 14_000, 60_000, 600_000, 9_000, 2_000_000] {
+        check_in(&mut session, &[(&format!("fill({size}) > 50"), "= True")]);
+    }
+}
+
+#[test]
 fn output_has_an_end() {
     let mut session = limited(|limits| limits.output_bytes = 1000);
     let report = run(&mut session, "while True: print('x' * 99)");

@@ -1,10 +1,10 @@
 """Run dspy's own tests of PythonInterpreter on `keelback.dspy.PythonInterpreter`.
 
-    python tests/python/run_dspy_suite.py PATH/test_python_interpreter.py [PYTEST_ARGUMENT...]
+    python tests/dspy/run_dspy_suite.py PATH/test_python_interpreter.py [PYTEST_ARGUMENT...]
 
 The file is dspy's `tests/primitives/test_python_interpreter.py` and not part of this repository; dspy and pytest must be
 installed. Tests of what is not there (Deno, its cache, its protocol, Pyodide's `js`) are deselected by name, each with
-its reason. Without the extension module the tests run on `fake_box`, which shows the logic and no isolation.
+its reason.
 """
 
 import sys
@@ -13,7 +13,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "python"), str(Path(__file__).parent)]
 
-import fake_box  # noqa: E402
 import pytest  # noqa: E402
 
 _COMMAND = "Deno's command line and version"
@@ -92,14 +91,13 @@ class Suite:
 
 
 def main(path, *arguments):
-    fake = fake_box.install()
 
     import dspy
     import dspy.primitives.python_interpreter as original
     import keelback.dspy
 
     original.PythonInterpreter = dspy.PythonInterpreter = keelback.dspy.PythonInterpreter
-    print(f"dspy {dspy.__version__}, {'fake_box' if fake else 'the sandbox'}")
+    print(f"dspy {dspy.__version__}, keelback")
     options = ["-p", "no:cacheprovider", "--rootdir", str(Path(path).parent), "-c", "/dev/null", "-rf"]
     return pytest.main([*options, path, *arguments], plugins=[Suite()])
 

@@ -1,7 +1,4 @@
-"""`keelback.dspy`, with the real sandbox where its extension module is built and with `fake_box` where it is not.
-
-What only a guest can show (that SUBMIT cannot be swallowed, that grants hold) is left out with the fake.
-"""
+"""`keelback.dspy`, with dspy's own classes where dspy is installed and with the package's where it is not."""
 
 import asyncio
 import contextvars
@@ -22,16 +19,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "python"), str(Path(__file__).parent)]
-
-import fake_box  # noqa: E402
-
-FAKE = fake_box.install()
+sys.path.insert(0, str(ROOT / "python"))
 
 from keelback.dspy import CodeExecutionError, CodeInterpreterError, FinalOutput, PythonInterpreter  # noqa: E402
-
-guest_only = pytest.mark.skipif(FAKE, reason="needs a guest")
-
 
 @pytest.fixture
 def make():
@@ -248,7 +238,7 @@ def test_models(run):
 
 
 def test_a_large_string(run):
-    assert run("len(x), x[-1]", {"x": "x" * (1 << 20 if FAKE else 100 << 20) + "y"})[1] == "y"
+    assert run("len(x), x[-1]", {"x": "x" * (100 << 20) + "y"})[1] == "y"
 
 
 # -- files, environment, network ---------------------------------------------------------------------------------------
@@ -310,7 +300,6 @@ def test_environment(make, monkeypatch):
     assert make(enable_env_vars=["GIVEN", " ABSENT "]).execute(code) == ["1", None, None]
 
 
-@guest_only
 def test_grants_hold(make, tmp_path):
     (tmp_path / "in.txt").write_text("text")
     interpreter = make(enable_read_paths=[tmp_path / "in.txt"])
@@ -464,7 +453,6 @@ def test_submit_is_not_swallowed_and_not_faked(run):
         run("class FinalOutput(BaseException): pass\nraise FinalOutput({'output': 2})")
 
 
-@guest_only
 def test_submit_ends_the_code_at_once(make, tmp_path):
     run = make(tools={"tell": (told := []).append}).execute
     assert run("while True:\n  try: SUBMIT(1)\n  except: pass\n  finally: tell('still here')").output == {"output": 1}
@@ -546,7 +534,6 @@ def test_dspys_settings_reach_tools_in_another_thread(make):
 def test_without_dspy_the_shape_is_the_same():
     code = (
         "import sys; sys.modules['dspy'] = None; sys.path[:0] = sys.argv[1:]\n"
-        "import fake_box; fake_box.install()\n"
         "import keelback.dspy as k\n"
         "assert issubclass(k.CodeExecutionError, k.CodeInterpreterError)\n"
         "assert issubclass(k.CodeInterpreterError, RuntimeError)\n"
