@@ -118,13 +118,17 @@ struct Row {
     broken: Option<String>,
 }
 
-/// `cargo xtask conformance [MODULE...]`. Writes the document only when all modules ran.
+/// `cargo xtask conformance [MODULE... | packages]`. Writes the document only when all modules ran, or its section on
+/// packages.
 pub(crate) fn run(root: &Path, modules: &[String]) -> Result<()> {
+    let binary = crate::target(root).join("release/keelback");
+    if modules == ["packages"] {
+        return crate::packages::update(root, &crate::packages::run(root, &binary)?);
+    }
     let tests = sources(root)?.join("Lib/test");
     if !tests.join("support").is_dir() {
         bail!("`{}` holds no regression tests", tests.display());
     }
-    let binary = root.join("target/release/keelback");
     let chosen: Vec<&str> = match modules {
         [] => MODULES.to_vec(),
         modules => modules.iter().map(String::as_str).collect(),
@@ -147,7 +151,7 @@ pub(crate) fn run(root: &Path, modules: &[String]) -> Result<()> {
         rows.push((module.to_owned(), row));
     }
     if modules.is_empty() {
-        let text = format!("{}{}", document(&rows), package(root, &binary)?);
+        let text = format!("{}{}{}", document(&rows), package(root, &binary)?, crate::packages::run(root, &binary)?);
         fs::write(root.join("docs/conformance.md"), text).context("cannot write docs/conformance.md")?;
     }
     Ok(())
@@ -157,7 +161,7 @@ pub(crate) fn run(root: &Path, modules: &[String]) -> Result<()> {
 fn package(root: &Path, binary: &Path) -> Result<String> {
     const PACKAGE: &str = "tabulate";
     const VERSION: &str = "0.9.0";
-    let folder = root.join("target/conformance-packages");
+    let folder = root.join("target/conformance-program");
     fs::create_dir_all(&folder)?;
     let pip = ["-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-deps", "--upgrade", "--target"];
     crate::check(Command::new("python3").args(pip).arg(&folder).arg(format!("{PACKAGE}=={VERSION}")))?;

@@ -4,6 +4,7 @@ mod bench;
 mod conformance;
 mod guest;
 mod network;
+mod packages;
 mod test;
 
 use std::{
@@ -25,6 +26,7 @@ usage: cargo xtask TASK
   guest --check --rebuild   builds it anew and compares bit for bit
   conformance [MODULE...]   runs CPython's own tests in the sandbox; without MODULE writes docs/conformance.md
   network                   runs requests, urllib3 and httpx in the sandbox and natively, against servers on loopback
+  conformance packages      runs packages from PyPI in the sandbox and writes their part of it
 ";
 
 fn main() -> ExitCode {
@@ -55,6 +57,11 @@ fn main() -> ExitCode {
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the project's folder").to_owned()
+}
+
+/// Where cargo builds to.
+fn target(root: &Path) -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
 }
 
 /// Builds the command `keelback`.

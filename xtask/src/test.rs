@@ -25,6 +25,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     let mut count = Count::default();
     rust(root, &mut count)?;
     python(root, &mut count)?;
+    clients(root, &mut count)?;
     writeln!(io::stdout(), "\n{} passed, {} failed", count.passed, count.failed)?;
     if count.failed > 0 {
         bail!("{} tests failed", count.failed);
@@ -70,21 +71,7 @@ fn python(root: &Path, count: &mut Count) -> Result<()> {
             "-p",
             "test_*.py",
         ]);
-        command.env("PYTHONDONTWRITEBYTECODE", "1").env_remove("PYTHONPATH").stderr(Stdio::piped());
-        let output = command.output().context("cannot start Python")?;
-        let text = String::from_utf8_lossy(&output.stderr);
-        io::stdout().write_all(text.as_bytes())?;
-        let number = |prefix: &str, text: &str| -> usize {
-            let digits = text.split(prefix).nth(1).map(|rest| rest.trim_start_matches('='));
-            digits.and_then(|rest| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()).unwrap_or(0)
-        };
-        let (run, skipped) = (number("\nRan ", &text), number("skipped", &text));
-        let failed = number("failures", &text) + number("errors", &text);
-        if run == 0 || (!output.status.success() && failed == 0) {
-            bail!("the Python tests did not run on {version}");
-        }
-        count.passed += run - skipped - failed;
-        count.failed += failed;
+        unittest(&mut command, count).with_context(|| format!("the Python tests did not run on {version}"))?;
     }
     let missing: Vec<&str> = PYTHONS.into_iter().filter(|version| !used.contains(version)).collect();
     if !missing.is_empty() {
@@ -96,8 +83,48 @@ fn python(root: &Path, count: &mut Count) -> Result<()> {
     Ok(())
 }
 
+/// Tests with clients that others wrote, against the program: pinned packages in a virtual environment below `target/`.
+fn clients(root: &Path, count: &mut Count) -> Result<()> {
+    let Some(python) = PYTHONS.iter().rev().find_map(|version| find(version)) else { return Ok(()) };
+    writeln!(io::stdout(), "\nclients of keelback mcp: {}", python.file_name().unwrap_or_default().to_string_lossy())?;
+    let target = crate::target(root);
+    let venv = target.join("python-tests");
+    let (requirements, installed) = (root.join("tests/python/requirements.txt"), venv.join("requirements.txt"));
+    let wanted = fs::read(&requirements)?;
+    if fs::read(&installed).ok().as_ref() != Some(&wanted) {
+        crate::check(Command::new(&python).args(["-m", "venv", "--clear"]).arg(&venv))?;
+        let pip = ["-m", "pip", "install", "-q", "--disable-pip-version-check", "-r"];
+        crate::check(Command::new(venv.join("bin/python")).args(pip).arg(&requirements))?;
+        fs::write(&installed, wanted)?;
+    }
+    let mut command = Command::new(venv.join("bin/python"));
+    command.current_dir(root.join("tests/python")).args(["-m", "unittest", "test_mcp"]);
+    command.env("KEELBACK", target.join("release/keelback")).env("KEELBACK_CACHE", root.join("target/keelback-cache"));
+    unittest(&mut command, count).context("the tests with clients did not run")
+}
+
+/// Runs unittest and counts by its summary.
+fn unittest(command: &mut Command, count: &mut Count) -> Result<()> {
+    command.env("PYTHONDONTWRITEBYTECODE", "1").env_remove("PYTHONPATH").stderr(Stdio::piped());
+    let output = command.output().context("cannot start Python")?;
+    let text = String::from_utf8_lossy(&output.stderr);
+    io::stdout().write_all(text.as_bytes())?;
+    let number = |prefix: &str, text: &str| -> usize {
+        let digits = text.split(prefix).nth(1).map(|rest| rest.trim_start_matches('='));
+        digits.and_then(|rest| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()).unwrap_or(0)
+    };
+    let (run, skipped) = (number("\nRan ", &text), number("skipped", &text));
+    let failed = number("failures", &text) + number("errors", &text);
+    if run == 0 || (!output.status.success() && failed == 0) {
+        bail!("there is no summary of unittest");
+    }
+    count.passed += run.saturating_sub(skipped + failed);
+    count.failed += failed;
+    Ok(())
+}
+
 /// `pythonX.Y` on the search path or in pyenv's folder, when it starts.
-fn find(version: &str) -> Option<PathBuf> {
+pub(crate) fn find(version: &str) -> Option<PathBuf> {
     let name = format!("python{version}");
     let path = env::var_os("PATH").unwrap_or_default();
     let on_path = env::split_paths(&path).map(|folder| folder.join(&name));

@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
@@ -21,6 +21,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run a program, a module or code from the command line
     Run(Box<RunArgs>),
+    /// Serve sessions to models: the Model Context Protocol over stdio or HTTP
+    Mcp(Box<McpArgs>),
     /// Print completions for a shell
     #[command(after_help = "Example: keelback completions bash > ~/.local/share/bash-completion/completions/keelback")]
     Completions {
@@ -46,6 +48,28 @@ pub(crate) struct RunArgs {
     /// Run library module MODULE, as python3 -m does
     #[arg(short = 'm', value_name = "MODULE")]
     pub(crate) module: Option<String>,
+    #[command(flatten)]
+    pub(crate) grants: GrantArgs,
+    /// Hand on standard input
+    #[arg(long)]
+    pub(crate) stdin: bool,
+    /// Save the session to FILE when the program has ended, also after an exception
+    #[arg(long, value_name = "FILE")]
+    pub(crate) save: Option<PathBuf>,
+    /// Start from the session in FILE
+    #[arg(long, value_name = "FILE")]
+    pub(crate) resume: Option<PathBuf>,
+    /// Write events as JSON, one a line (docs/json-events.md)
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// A program's file, or - for standard input; then its arguments
+    #[arg(value_name = "FILE [ARGS]", trailing_var_arg = true)]
+    pub(crate) program: Vec<String>,
+}
+
+/// What a session may reach and use: the same options wherever one is started.
+#[derive(Args)]
+pub(crate) struct GrantArgs {
     /// Let the program read a file or folder, at its own path or at GUEST (an absolute path)
     #[arg(long, value_name = "PATH[:GUEST]")]
     pub(crate) allow_read: Vec<String>,
@@ -61,9 +85,9 @@ pub(crate) struct RunArgs {
     /// Hand on environment variables
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(crate) allow_env: Vec<String>,
-    /// Hand on standard input
-    #[arg(long)]
-    pub(crate) stdin: bool,
+    /// Let the program import pure-Python packages: a site-packages folder, a wheel or a folder of wheels
+    #[arg(long, value_name = "DIR")]
+    pub(crate) packages: Vec<PathBuf>,
     /// Wall time the program may take; default 60s
     #[arg(long, value_name = "TIME", value_parser = units::duration)]
     pub(crate) timeout: Option<Duration>,
@@ -79,27 +103,47 @@ pub(crate) struct RunArgs {
     /// Pin clock and randomness: the same program gives the same output
     #[arg(long, value_name = "SEED")]
     pub(crate) deterministic: Option<u64>,
-    /// Save the session to FILE when the program has ended, also after an exception
-    #[arg(long, value_name = "FILE")]
-    pub(crate) save: Option<PathBuf>,
-    /// Start from the session in FILE
-    #[arg(long, value_name = "FILE")]
-    pub(crate) resume: Option<PathBuf>,
-    /// Write events as JSON, one a line (docs/json-events.md)
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// A program's file, or - for standard input; then its arguments
-    #[arg(value_name = "FILE [ARGS]", trailing_var_arg = true)]
-    pub(crate) program: Vec<String>,
+}
+
+/// How a model reaches a session.
+#[derive(Args)]
+#[command(after_help = "\
+Speaks on stdin and stdout, unless there is --http. A client has one session, which keeps its variables from call to
+call; the limits are those of a call. docs/mcp.md has the configuration of clients.
+
+Example: keelback mcp --allow-read data --timeout 30s
+Example: keelback mcp --http 127.0.0.1:8765")]
+pub(crate) struct McpArgs {
+    #[command(flatten)]
+    pub(crate) grants: GrantArgs,
+    /// Bytes of text a result may have; of longer output the middle is left out. Default 100kB
+    #[arg(long, value_name = "SIZE", value_parser = units::size)]
+    pub(crate) max_text: Option<u64>,
+    /// Serve streamable HTTP at http://ADDRESS/mcp in place of stdio; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) http: Option<SocketAddr>,
+    /// Answer HTTP requests for this host name, too; loopback names are always allowed
+    #[arg(long, value_name = "NAME", requires = "http")]
+    pub(crate) allow_host: Vec<String>,
+    /// Ask HTTP clients for the bearer token in FILE; other addresses than loopback need it
+    #[arg(long, value_name = "FILE", requires = "http")]
+    pub(crate) bearer_token_file: Option<PathBuf>,
+    /// HTTP clients that may have a session at a time; default 16
+    #[arg(long, value_name = "N", requires = "http")]
+    pub(crate) max_sessions: Option<usize>,
+    /// End an HTTP client's session when nothing came from it for so long; default 30m
+    #[arg(long, value_name = "TIME", value_parser = units::duration, requires = "http")]
+    pub(crate) idle_timeout: Option<Duration>,
 }
 
 /// Options of `run` that take the next word as their value.
-const WITH_VALUE: [&str; 12] = [
+const WITH_VALUE: [&str; 13] = [
     "--allow-read",
     "--allow-write",
     "--allow-net",
     "--ca-file",
     "--allow-env",
+    "--packages",
     "--timeout",
     "--cpu",
     "--memory",
@@ -156,6 +200,7 @@ mod tests {
     #[test]
     fn the_programs_arguments_are_its_own() {
         check("keelback run --json f.py --json", "keelback run --json -- f.py --json");
+        check("keelback run --packages p f.py --json", "keelback run --packages p -- f.py --json");
         check("keelback run --timeout 5s f.py -v", "keelback run --timeout 5s -- f.py -v");
         check("keelback run -c code --json", "keelback run -c code -- --json");
         check("keelback run - -x", "keelback run -- - -x");

@@ -1,47 +1,7 @@
 //! The command `keelback`.
 
-mod args;
-mod engine;
-mod json;
-mod prompt;
-mod run;
-mod units;
-
-use std::{
-    io::{self, IsTerminal, Write},
-    process::ExitCode,
-};
-
-use clap::{CommandFactory, Parser};
-
-use args::{Cli, Command};
-
-/// The sandbox itself failed.
-const EXIT_HOST: u8 = 3;
+use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse_from(args::with_separator(std::env::args_os()));
-    let result = match cli.command {
-        Some(Command::Run(args)) => run::run(&args),
-        Some(Command::Completions { shell }) => {
-            clap_complete::generate(shell, &mut Cli::command(), "keelback", &mut io::stdout());
-            Ok(0)
-        }
-        Some(Command::Man) => {
-            clap_mangen::Man::new(Cli::command()).render(&mut io::stdout()).map(|()| 0).map_err(Into::into)
-        }
-        None if io::stdin().is_terminal() => prompt::prompt(),
-        None => run::run_stdin(),
-    };
-    match result {
-        Ok(code) => ExitCode::from(code),
-        Err(error) => {
-            let mut stderr = io::stderr();
-            let _ = writeln!(stderr, "keelback: error: {error:#}");
-            if let Some(hint) = run::hint(&error) {
-                let _ = writeln!(stderr, "hint: {hint}");
-            }
-            ExitCode::from(if error.is::<run::Usage>() { 2 } else { EXIT_HOST })
-        }
-    }
+    ExitCode::from(keelback_cli::main(std::env::args_os()))
 }

@@ -1,11 +1,10 @@
 //! `keelback run`: one program in a session of its own.
 
 use std::{
-    env, fmt,
+    fmt,
     fs::File,
     io::{self, BufWriter, IsTerminal, Read, Write},
     os::fd::AsFd,
-    path::Path,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -16,8 +15,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use keelback_sandbox::{
-    Cell, Error, Event, Limit, Limits, Outcome, Permissions, Raised, Report, SessionOptions, SnapshotError, Stdin,
-    Stream,
+    Cell, Error, Event, Limit, Outcome, Raised, Report, SessionOptions, SnapshotError, Stdin, Stream,
 };
 
 use crate::{args::RunArgs, engine, json};
@@ -42,7 +40,7 @@ impl std::error::Error for Usage {}
 /// What a user can do about an error.
 pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
     if error.is::<Usage>() {
-        return Some("keelback run --help lists the options".into());
+        return Some("keelback run --help and keelback mcp --help list the options".into());
     }
     match error.downcast_ref::<Error>()? {
         Error::Grant(_) => Some("a grant is PATH or PATH:GUEST, where PATH is there and GUEST is absolute".into()),
@@ -142,63 +140,11 @@ fn program(args: &RunArgs) -> Result<(Cell, Vec<String>)> {
 }
 
 fn options(args: &RunArgs, arguments: Vec<String>) -> Result<SessionOptions> {
-    let mut permissions = Permissions::none();
-    for grant in &args.allow_read {
-        let (host, guest) = split_grant(grant)?;
-        permissions = permissions.read(host, guest);
-    }
-    for grant in &args.allow_write {
-        let (host, guest) = split_grant(grant)?;
-        permissions = permissions.write(host, guest);
-    }
-    for host in &args.allow_net {
-        permissions = permissions.network(host);
-    }
-    for path in &args.ca_file {
-        let pem = std::fs::read(path).map_err(|error| Usage(format!("cannot read `{}`: {error}", path.display())))?;
-        permissions = permissions.root_certificates(pem);
-    }
-    for name in &args.allow_env {
-        match env::var(name) {
-            Ok(value) => permissions = permissions.env(name, value),
-            Err(env::VarError::NotPresent) => {}
-            Err(error) => return Err(Usage(format!("cannot hand on `{name}`: {error}")).into()),
-        }
-    }
+    let mut options = args.grants.options()?.arguments(arguments);
     if args.stdin {
-        permissions = permissions.stdin(Stdin::Inherit);
+        options.permissions = options.permissions.stdin(Stdin::Inherit);
     }
-    let mut limits = Limits::default();
-    if let Some(timeout) = args.timeout {
-        limits.wall_time = Some(timeout);
-        // A time limit alone should not be cut short by the default of the other.
-        limits.cpu_time = limits.cpu_time.map(|cpu| cpu.max(timeout));
-    }
-    if let Some(cpu) = args.cpu {
-        limits.cpu_time = Some(cpu);
-    }
-    limits.memory_bytes = args.memory.unwrap_or(limits.memory_bytes);
-    limits.output_bytes = args.max_output.unwrap_or(limits.output_bytes);
-    let mut options = SessionOptions::default().permissions(permissions).limits(limits).arguments(arguments);
-    options.deterministic = args.deterministic;
     Ok(options)
-}
-
-/// `PATH[:GUEST]`. Without GUEST a relative path appears below the working directory, an absolute one at itself.
-fn split_grant(text: &str) -> Result<(String, String)> {
-    if let Some((host, guest)) = text.rsplit_once(":/") {
-        return Ok((host.to_owned(), format!("/{guest}")));
-    }
-    let clean = text.strip_prefix("./").unwrap_or(text).trim_end_matches('/');
-    let path = Path::new(clean);
-    if path.is_absolute() {
-        return Ok((text.to_owned(), clean.to_owned()));
-    }
-    if clean.is_empty() || clean == "." || path.components().any(|part| part == std::path::Component::ParentDir) {
-        let text = format!("`{text}` has no place of its own in the sandbox: write {text}:/some/path");
-        return Err(Usage(text).into());
-    }
-    Ok((text.to_owned(), format!("/work/{clean}")))
 }
 
 /// The exit status for an outcome.
@@ -352,28 +298,5 @@ impl Inner {
 fn end_without_reader(result: io::Result<()>) {
     if result.is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
         std::process::exit(EXIT_PIPE.into());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(grant: &str, host: &str, guest: &str) {
-        assert_eq!(split_grant(grant).expect("it makes sense"), (host.to_owned(), guest.to_owned()));
-    }
-
-    #[test]
-    fn grants_have_a_place_in_the_sandbox() {
-        check("data", "data", "/work/data");
-        check("./data/", "./data/", "/work/data");
-        check("/srv/data", "/srv/data", "/srv/data");
-        check("data:/in", "data", "/in");
-        check("a:b:/in", "a:b", "/in");
-        check("a:b", "a:b", "/work/a:b");
-        for bad in ["..", ".", "../x", ""] {
-            assert!(split_grant(bad).is_err(), "{bad}");
-        }
     }
 }

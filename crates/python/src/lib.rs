@@ -48,7 +48,9 @@ fn error(error: Error) -> PyErr {
     }
     match error {
         Error::SessionLost { .. } => SessionLost::new_err(text),
-        Error::Grant(_) | Error::Network(_) | Error::Secret { .. } | Error::Roots => PermissionDenied::new_err(text),
+        Error::Grant(_) | Error::Packages(_) | Error::Network(_) | Error::Secret { .. } | Error::Roots => {
+            PermissionDenied::new_err(text)
+        }
         _ => SandboxError::new_err(text),
     }
 }
@@ -85,6 +87,11 @@ fn permissions(options: &Bound<'_, PyDict>) -> PyResult<Permissions> {
     }
     if let Some(pem) = options.get_item("root_certificates")? {
         permissions = permissions.root_certificates(pem.extract::<Vec<u8>>()?);
+    }
+    if let Some(paths) = options.get_item("packages")? {
+        for path in paths.extract::<Vec<PathBuf>>()? {
+            permissions = permissions.packages(path).map_err(|found| error(found.into()))?;
+        }
     }
     if let Some(bytes) = options.get_item("stdin")? {
         let bytes: Vec<u8> = bytes.extract()?;
@@ -192,6 +199,7 @@ impl Session {
 
     /// Runs a cell: `(outcome, events, files, sync_errors, rolled_back, usage)`. `kind` is "cell", "program", "module" or
     /// "finish"; events go to `sink(kind, data)` when there is one.
+    #[expect(clippy::too_many_arguments, reason = "called from one place, which has a keyword for each")]
     #[pyo3(signature = (source, filename, kind, transaction, sink, is_main))]
     fn run<'py>(
         &self,
@@ -297,6 +305,12 @@ fn emit(py: Python<'_>, sink: &Py<PyAny>, event: &Event) {
     }
 }
 
+/// The command `keelback`; the exit status.
+#[pyfunction]
+fn command(py: Python<'_>, args: Vec<std::ffi::OsString>) -> u8 {
+    py.detach(|| keelback_cli::main(args))
+}
+
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
@@ -304,5 +318,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("SessionLost", py.get_type::<SessionLost>())?;
     module.add("PermissionDenied", py.get_type::<PermissionDenied>())?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_function(wrap_pyfunction!(command, module)?)?;
     module.add_class::<Session>()
 }

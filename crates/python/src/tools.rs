@@ -15,14 +15,10 @@ use crate::convert::{from_python, to_python};
 /// `(name, json_type, annotation, kind, has_default, default)`. An async function is called with the arguments and a
 /// `resolve(ok, value)`, which it has called when it is done.
 pub(crate) fn tool(described: &Bound<'_, PyTuple>) -> PyResult<Tool> {
-    let (name, doc, parameters, ends_cell, is_async, function): (
-        String,
-        String,
-        Vec<(String, String, String, u8, bool, Bound<'_, PyAny>)>,
-        bool,
-        bool,
-        Py<PyAny>,
-    ) = described.extract()?;
+    type Described<'py> = (String, String, String, u8, bool, Bound<'py, PyAny>);
+    let (name, doc, parameters, ends_cell, is_async, function) = described.extract()?;
+    let (name, doc, function): (String, String, Py<PyAny>) = (name, doc, function);
+    let (parameters, ends_cell, is_async): (Vec<Described<'_>>, bool, bool) = (parameters, ends_cell, is_async);
     let function = Arc::new(function);
     let mut tool = if is_async {
         Tool::new_async(name, move |call| start(&function, &call))

@@ -3,7 +3,12 @@
 
 use std::path::PathBuf;
 
-use crate::{fs::GrantError, net::NetGrantError, snapshot::SnapshotError};
+use crate::{
+    fs::{GrantError, ReadError},
+    net::NetGrantError,
+    packages::PackagesError,
+    snapshot::SnapshotError,
+};
 
 /// Why a call on an engine or a session failed.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +23,10 @@ pub enum Error {
     Secret { host: String, reason: &'static str },
     #[error("root certificates are damaged, or none are there")]
     Roots,
+    #[error(transparent)]
+    Packages(#[from] PackagesError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
     #[error("cannot use the snapshot")]
     Snapshot(#[from] SnapshotError),
     #[error("session is over: {reason}")]

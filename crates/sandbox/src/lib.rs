@@ -36,6 +36,7 @@ mod net;
 mod options;
 mod outcome;
 mod output;
+mod packages;
 mod pages;
 mod permissions;
 mod pool;
@@ -50,7 +51,7 @@ mod watch;
 
 pub use engine::Engine;
 pub use error::Error;
-pub use fs::{Change, ChangeKind, FilesError, GrantError};
+pub use fs::{Change, ChangeKind, FileInfo, FilesError, GrantError, ReadError};
 pub use image::Progress;
 pub use keelback_session::{
     Cell, CellKind, Event, Frame, Limit, Mime, MimeBundle, Outcome, Raised, Restored, Stream, Usage, Value,
@@ -59,6 +60,7 @@ pub use limits::Limits;
 pub use net::NetGrantError;
 pub use options::SessionOptions;
 pub use output::Sink;
+pub use packages::PackagesError;
 pub use permissions::{Permissions, Stdin};
 pub use pool::Pool;
 #[cfg(feature = "preinit")]

@@ -9,9 +9,10 @@ use std::{
 use crate::{
     Tool,
     fs::{Access, Grant},
+    packages::Packages,
 };
 
-/// The grants of a session. The default is nothing: no file, variable, input, tool or network.
+/// The grants of a session. The default is nothing: no file, package, variable, input, tool or network.
 ///
 /// ```no_run
 /// use keelback_sandbox::Permissions;
@@ -21,6 +22,7 @@ use crate::{
 #[derive(Clone, Default)]
 pub struct Permissions {
     pub(crate) grants: Vec<Grant>,
+    pub(crate) packages: Vec<Packages>,
     pub(crate) env: Vec<(String, String)>,
     pub(crate) stdin: Stdin,
     pub(crate) tools: Vec<Tool>,

@@ -10,7 +10,7 @@ use keelback_session::{Cell, CellKind, Event, Limit, Outcome, Restored, Usage, V
 
 use crate::{
     Engine, Error, Limits, Report, SessionOptions,
-    fs::{FileSystem, FsLimits},
+    fs::{FileInfo, FileSystem, FsLimits},
     guest::{Failure, Guest},
     host::{Host, Limiter, State},
     limits::duration_text,
@@ -18,6 +18,7 @@ use crate::{
     net::{Net, NetOptions},
     outcome,
     output::{Output, Sink},
+    packages,
     snapshot::{Checkpoint, Snapshot, SnapshotError},
     wasi::{self, WasiCtx},
     watch::{Cause, CellEnd, RunningCell, Sleeper},
@@ -70,7 +71,10 @@ impl Session {
         let mut wasi = session.wasi(fs);
         wasi.set_time(snapshot.time);
         session.cells = snapshot.cells;
-        pollster::block_on(session.go_on(wasi, &snapshot.memory))?;
+        pollster::block_on(async {
+            session.go_on(wasi, &snapshot.memory).await?;
+            session.find_packages().await
+        })?;
         Ok(session)
     }
 
@@ -87,7 +91,7 @@ impl Session {
             max_scratch_bytes: self.options.limits.scratch_bytes,
             max_open_files: self.options.limits.open_files,
         };
-        Ok(FileSystem::new(self.engine.0.library.clone(), &self.options.permissions.grants, limits)?)
+        Ok(FileSystem::new(self.engine.0.library.clone(), &self.options.permissions.all_grants(), limits)?)
     }
 
     fn wasi(&self, fs: FileSystem) -> WasiCtx {
@@ -117,7 +121,24 @@ impl Session {
     async fn begin(&mut self, wasi: WasiCtx) -> Result<(), Error> {
         let state = self.state(wasi)?;
         self.guest = Some(Guest::new(&self.engine.0, state, None).await?);
-        self.ask("start").await
+        self.ask("start").await?;
+        self.find_packages().await
+    }
+
+    /// Puts granted packages where the guest looks for modules.
+    async fn find_packages(&mut self) -> Result<(), Error> {
+        let granted = self.options.permissions.packages.len();
+        if granted == 0 {
+            return Ok(());
+        }
+        let cells = self.cells;
+        let request = self.request_for(&packages::cell(granted));
+        self.cells = cells;
+        match outcome::read(self.simple(request).await?) {
+            Ok(Outcome::Done) => Ok(()),
+            Ok(Outcome::Raised(raised)) => Err(Error::Protocol(format!("packages: {}", raised.message))),
+            _ => Err(Error::Protocol("packages gave another outcome".into())),
+        }
     }
 
     /// Makes the guest of a session that goes on from `memory`.
@@ -498,6 +519,29 @@ impl Session {
             _ => Err(Error::Protocol("`vars` gave something else than rows".into())),
         };
         items.into_iter().map(row).collect()
+    }
+
+    /// The files of the session: what is in `/work` and `/tmp` and below granted paths, at most `max` of them, sorted by
+    /// path within each folder. Symlinks are left out.
+    ///
+    /// # Errors
+    /// [`Error::SessionLost`] when it cannot be brought back.
+    pub fn files(&mut self, max: usize) -> Result<Vec<FileInfo>, Error> {
+        Ok(self.file_system_now()?.files(max))
+    }
+
+    /// The bytes of one of the session's files, by its guest path, when they are at most `max`.
+    ///
+    /// # Errors
+    /// [`Error::Read`] when there is no such file or it is longer; [`Error::SessionLost`] as for a cell.
+    pub fn read_file(&mut self, path: &str, max: u64) -> Result<Vec<u8>, Error> {
+        Ok(self.file_system_now()?.read_file(path, max)?)
+    }
+
+    fn file_system_now(&mut self) -> Result<&mut FileSystem, Error> {
+        pollster::block_on(self.revive())?;
+        let guest = self.guest.as_mut().ok_or_else(|| Error::SessionLost { reason: "it has no guest".into() })?;
+        Ok(&mut guest.store.data_mut().wasi.fs)
     }
 
     fn simple_revived(&mut self, request: Vec<u8>) -> Result<Value, Error> {

@@ -243,3 +243,35 @@ fn the_end_of_a_program_is_that_of_python3() {
     assert!(stderr(&output).ends_with("ZeroDivisionError: division by zero\nexit\n"), "{}", stderr(&output));
     assert_eq!(std::fs::read_to_string(folder.path().join("out/a.txt")).unwrap(), "text");
 }
+
+#[test]
+fn packages_are_found_by_programs_and_modules() {
+    let folder = folder();
+    fs::create_dir(folder.path().join("site")).unwrap();
+    fs::write(folder.path().join("site/tiny.py"), "print('tiny', __name__)").unwrap();
+    let run = |args: &[&str]| keelback(folder.path()).args(["run", "--packages", "site"]).args(args).output().unwrap();
+    assert_eq!(stdout(&run(&["-m", "tiny"])), "tiny __main__\n");
+    assert_eq!(stdout(&run(&["-c", "import tiny"])), "tiny tiny\n");
+    let none = run(&["--packages", "nowhere", "-c", "1"]);
+    assert_eq!(none.status.code(), Some(3));
+    assert!(stderr(&none).contains("cannot read packages from `nowhere`"), "{}", stderr(&none));
+}
+
+#[test]
+fn a_model_reaches_a_session_over_stdio() {
+    let folder = folder();
+    let messages = [
+        r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}"#,
+        r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#,
+        r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"run_python","arguments":{"code":"6 * 7"}}}"#,
+    ];
+    let mut child = keelback(folder.path());
+    let mut child = child.arg("mcp").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(format!("{}\n", messages.join("\n")).as_bytes()).unwrap();
+    let answers = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
+    let answers: Vec<Json> = answers.take(2).map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
+    assert_eq!(answers[1]["result"]["content"][0]["text"], "42");
+    drop(stdin);
+    assert!(child.wait().unwrap().success());
+}

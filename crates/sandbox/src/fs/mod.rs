@@ -18,6 +18,7 @@ mod sync;
 mod table;
 #[cfg(test)]
 mod tests;
+mod visit;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -34,6 +35,7 @@ pub use saved::FilesError;
 pub(crate) use saved::FilesSnapshot;
 pub(crate) use stat::{EPOCH, FileType, OpenHow, Stat, Times};
 pub(crate) use table::Stdio;
+pub use visit::{FileInfo, ReadError};
 
 use grant::Host;
 use locks::Locks;

@@ -6,6 +6,7 @@ mod files;
 mod limits;
 mod net;
 mod outcomes;
+mod packages;
 mod programs;
 mod snapshots;
 mod tools;

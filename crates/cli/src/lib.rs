@@ -1,0 +1,51 @@
+//! The command `keelback`, for its binary and for the Python package.
+
+mod args;
+mod engine;
+mod grants;
+mod json;
+mod mcp;
+mod prompt;
+mod run;
+mod units;
+
+use std::{
+    ffi::OsString,
+    io::{self, IsTerminal, Write},
+};
+
+use clap::{CommandFactory, Parser};
+
+use args::{Cli, Command};
+
+/// The sandbox itself failed.
+const EXIT_HOST: u8 = 3;
+
+/// Runs the command with these arguments, the first of which is its name; the exit status.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
+    let cli = Cli::parse_from(args::with_separator(args));
+    let result = match cli.command {
+        Some(Command::Run(args)) => run::run(&args),
+        Some(Command::Mcp(args)) => mcp::run(&args),
+        Some(Command::Completions { shell }) => {
+            clap_complete::generate(shell, &mut Cli::command(), "keelback", &mut io::stdout());
+            Ok(0)
+        }
+        Some(Command::Man) => {
+            clap_mangen::Man::new(Cli::command()).render(&mut io::stdout()).map(|()| 0).map_err(Into::into)
+        }
+        None if io::stdin().is_terminal() => prompt::prompt(),
+        None => run::run_stdin(),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            let mut stderr = io::stderr();
+            let _ = writeln!(stderr, "keelback: error: {error:#}");
+            if let Some(hint) = run::hint(&error) {
+                let _ = writeln!(stderr, "hint: {hint}");
+            }
+            if error.is::<run::Usage>() { 2 } else { EXIT_HOST }
+        }
+    }
+}
