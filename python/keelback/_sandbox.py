@@ -261,7 +261,11 @@ class Sandbox:
     def set(self, /, **values):
         """Give names of the session new values: plain data, which crosses without loss. TypeError for other things."""
         for name, value in values.items():
-            self._session.set(name, value if type(value) in (str, bytes, int, float) else to_plain(value))
+            try:
+                self._session.set(name, value)
+            except TypeError:
+                # Data that is plain needs no copy; other things may become plain.
+                self._session.set(name, to_plain(value))
 
     def get(self, name):
         """The value of *name*. NameError when there is none, TypeError when its value cannot cross."""

@@ -301,8 +301,12 @@ def to_plain(value):
     if kind in _PLAIN:
         return value
     if kind is dict:
+        if _PLAIN.issuperset(map(type, value)) and _PLAIN.issuperset(map(type, value.values())):
+            return value
         return {to_plain(key): to_plain(item) for key, item in value.items()}
     if kind in (list, tuple, set, frozenset):
+        if _PLAIN.issuperset(map(type, value)):
+            return value
         return kind([to_plain(item) for item in value])
     if kind in (bytearray, complex):
         return value

@@ -67,37 +67,67 @@ fn convert(object: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
 
 /// The Python object for *value*.
 pub(crate) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
-    Ok(match value {
-        Value::None => py.None().into_bound(py),
-        Value::Bool(value) => PyBool::new(py, *value).to_owned().into_any(),
-        Value::Int(number) => number.into_pyobject(py)?.into_any(),
-        Value::BigInt(number) => number.into_pyobject(py)?.into_any(),
-        Value::Float(number) => PyFloat::new(py, *number).into_any(),
-        Value::Complex(real, imag) => PyComplex::from_doubles(py, *real, *imag).into_any(),
-        Value::Str(text) => PyString::new(py, text).into_any(),
-        Value::Bytes(bytes) => PyBytes::new(py, bytes).into_any(),
-        Value::List(items) => {
-            let list = PyList::empty(py);
-            for item in items {
-                list.append(to_python(py, item)?)?;
-            }
-            list.into_any()
-        }
-        Value::Tuple(items) => PyTuple::new(py, all(py, items)?)?.into_any(),
-        Value::Set(items) => PySet::new(py, all(py, items)?)?.into_any(),
-        Value::FrozenSet(items) => PyFrozenSet::new(py, all(py, items)?)?.into_any(),
-        Value::Dict(items) => {
-            let dict = PyDict::new(py);
-            for (key, value) in items {
-                dict.set_item(to_python(py, key)?, to_python(py, value)?)?;
-            }
-            dict.into_any()
-        }
-    })
+    Objects { py, keys: Vec::new() }.make(value)
 }
 
-fn all<'py>(py: Python<'py>, items: &[Value]) -> PyResult<Vec<Bound<'py, PyAny>>> {
-    items.iter().map(|item| to_python(py, item)).collect()
+/// Keys at a later place of a dict than this are no record's.
+const KEYS_MAX: usize = 64;
+
+/// Makes Python objects. Records have the same keys at the same places: each key is one object, hashed once.
+struct Objects<'py, 'v> {
+    py: Python<'py>,
+    keys: Vec<(&'v str, Bound<'py, PyAny>)>,
+}
+
+impl<'py, 'v> Objects<'py, 'v> {
+    fn make(&mut self, value: &'v Value) -> PyResult<Bound<'py, PyAny>> {
+        let py = self.py;
+        Ok(match value {
+            Value::None => py.None().into_bound(py),
+            Value::Bool(value) => PyBool::new(py, *value).to_owned().into_any(),
+            Value::Int(number) => number.into_pyobject(py)?.into_any(),
+            Value::BigInt(number) => number.into_pyobject(py)?.into_any(),
+            Value::Float(number) => PyFloat::new(py, *number).into_any(),
+            Value::Complex(real, imag) => PyComplex::from_doubles(py, *real, *imag).into_any(),
+            Value::Str(text) => PyString::new(py, text).into_any(),
+            Value::Bytes(bytes) => PyBytes::new(py, bytes).into_any(),
+            Value::List(items) => PyList::new(py, self.all(items)?)?.into_any(),
+            Value::Tuple(items) => PyTuple::new(py, self.all(items)?)?.into_any(),
+            Value::Set(items) => PySet::new(py, self.all(items)?)?.into_any(),
+            Value::FrozenSet(items) => PyFrozenSet::new(py, self.all(items)?)?.into_any(),
+            Value::Dict(items) => {
+                let dict = PyDict::new(py);
+                for (place, (key, value)) in items.iter().enumerate() {
+                    dict.set_item(self.key(place, key)?, self.make(value)?)?;
+                }
+                dict.into_any()
+            }
+        })
+    }
+
+    fn all(&mut self, items: &'v [Value]) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        items.iter().map(|item| self.make(item)).collect()
+    }
+
+    /// The object for the key at `place` of a dict.
+    fn key(&mut self, place: usize, key: &'v Value) -> PyResult<Bound<'py, PyAny>> {
+        let Value::Str(text) = key else {
+            return self.make(key);
+        };
+        if let Some((known, object)) = self.keys.get(place)
+            && *known == text
+        {
+            return Ok(object.clone());
+        }
+        let object = PyString::new(self.py, text).into_any();
+        let entry = (text.as_str(), object.clone());
+        if place < self.keys.len() {
+            self.keys[place] = entry;
+        } else if place == self.keys.len() && place < KEYS_MAX {
+            self.keys.push(entry);
+        }
+        Ok(object)
+    }
 }
 
 /// A MIME bundle as a dict.
