@@ -1,10 +1,11 @@
 """`Sandbox`: a session with its grants."""
 
+import atexit
 import os
 import threading
 
 from ._errors import SandboxError, SessionLost
-from ._native import Session
+from ._native import Session, shut_down
 from ._result import Event, Result, Variable
 from ._tools import Tool, as_tools, to_plain
 
@@ -13,8 +14,10 @@ _UNITS = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 1 << 10, "mib": 
 
 def _bytes(name, size):
     """A size in bytes: an int, or a text like "256MiB"."""
-    if isinstance(size, int):
+    if size is None or isinstance(size, int):
         return size
+    if not isinstance(size, str):
+        raise TypeError(f"limit {name!r} is a number of bytes or a text, not {type(size).__name__}")
     digits = size.rstrip("BKMGibkmg ")
     unit = size[len(digits):].strip().lower() or "b"
     try:
@@ -113,7 +116,6 @@ class Sandbox:
     def __init__(self, *, read=(), write=(), write_synced=(), write_copy=(), env=(), stdin=None, network=(),
                  secrets=None, root_certificates=None, packages=(), tools=(), limits=None, arguments=None, cwd=None,
                  deterministic=None, _load=None):
-        self._loop = None
         self._tools = as_tools(tools)
         options = {
             "read": _grants(read, "read"),
@@ -121,7 +123,7 @@ class Sandbox:
             "write_synced": _grants(write_synced, "write_synced"),
             "write_copy": _grants(write_copy, "write_copy"),
             "env": _environment(env),
-            "tools": [tool._described(self._event_loop) for tool in self._tools],
+            "tools": [tool._described(_event_loop) for tool in self._tools],
             "limits": dict(limits._given) if limits is not None else {},
         }
         if stdin is not None:
@@ -159,33 +161,56 @@ class Sandbox:
         """As `run`, without blocking the event loop; async tools run in the caller's loop. Cancelling interrupts."""
         import asyncio
 
-        loop = asyncio.get_running_loop()
-        before, self._loop = self._loop, loop
+        future = self._start(asyncio.get_running_loop(), self._session.run, code, filename, kind, transaction, None, False)
         try:
-            future = loop.run_in_executor(
-                _executor(), self._session.run, code, filename, kind, transaction, None, False
-            )
+            return Result(*await asyncio.shield(future))
+        except asyncio.CancelledError:
+            await self._stop(future)
+            raise
+
+    def _start(self, loop, function, *args):
+        """Call in another thread, in the caller's context, with *loop* for the async tools."""
+        from contextvars import copy_context
+
+        context, session = copy_context(), self._session
+
+        def call():
+            _here.loop = loop
+            _begun.add(session)
             try:
-                return Result(*await asyncio.shield(future))
-            except asyncio.CancelledError:
-                self._session.interrupt()
-                await asyncio.wait([future])
-                future.exception() if not future.cancelled() else None
-                raise
-        finally:
-            self._loop = before
+                return context.run(function, *args)
+            finally:
+                _begun.discard(session)
+                _here.loop = None
+
+        return loop.run_in_executor(_executor(), call)
+
+    async def _stop(self, future):
+        """Interrupt what runs in *future*, which may not have begun, and wait for its end."""
+        import asyncio
+
+        interrupted = False
+        while not future.done():
+            interrupted = interrupted or self._session.interrupt()
+            await asyncio.wait([future], timeout=None if interrupted else 0.001)
+        if not future.cancelled():
+            future.exception()
 
     def stream(self, code, *, filename=None, transaction=False, kind="cell"):
         """Run *code* and give its `Event`s as they come; the last one is ("result", Result)."""
         import queue
 
-        events = queue.SimpleQueue()
-        thread = threading.Thread(
-            target=self._run_into, args=(events.put, code, filename, kind, transaction), daemon=True
-        )
-        thread.start()
+        events, stopped = queue.SimpleQueue(), []
+
+        def run():
+            if not stopped:
+                self._run_into(events.put, code, filename, kind, transaction)
+
+        thread = threading.Thread(target=run, daemon=True)
         finished = False
         try:
+            # Ctrl-C may come while this waits for the thread, too.
+            thread.start()
             while True:
                 event = events.get()
                 finished = event.kind in ("result", "failed")
@@ -195,22 +220,23 @@ class Sandbox:
                 if finished:
                     return
         finally:
-            if not finished:
-                self._session.interrupt()
-            thread.join()
+            stopped.append(True)
+            while not finished and thread.is_alive() and not self._session.interrupt():
+                thread.join(0.001)  # it has not begun
+            if thread.is_alive():
+                thread.join()
 
     async def astream(self, code, *, filename=None, transaction=False, kind="cell"):
         """As `stream`, for ``async for``."""
         import asyncio
 
         loop = asyncio.get_running_loop()
-        before, self._loop = self._loop, loop
         events = asyncio.Queue()
 
         def put(event):
             loop.call_soon_threadsafe(events.put_nowait, event)
 
-        future = loop.run_in_executor(_executor(), self._run_into, put, code, filename, kind, transaction)
+        future = self._start(loop, self._run_into, put, code, filename, kind, transaction)
         finished = False
         try:
             while True:
@@ -222,10 +248,10 @@ class Sandbox:
                 if finished:
                     return
         finally:
-            if not finished:
-                self._session.interrupt()
-            await asyncio.wait([future])
-            self._loop = before
+            if finished:
+                await asyncio.wait([future])
+            else:
+                await self._stop(future)
 
     def _run_into(self, put, code, filename, kind, transaction):
         from codecs import getincrementaldecoder
@@ -290,7 +316,7 @@ class Sandbox:
     def set_tools(self, tools):
         """Offer these tools from now on, instead of those before."""
         made = as_tools(tools)
-        self._session.set_tools([tool._described(self._event_loop) for tool in made])
+        self._session.set_tools([tool._described(_event_loop) for tool in made])
         self._tools = made
 
     def add_tool(self, tool):
@@ -302,16 +328,11 @@ class Sandbox:
             raise SandboxError(f"there is no tool {name!r}")
         self.set_tools([tool for tool in self._tools if tool.name != name])
 
-    def _event_loop(self):
-        """Where async tools run: the loop of the `arun` under way, else one in a thread of its own."""
-        loop = self._loop
-        return loop if loop is not None and loop.is_running() else _background_loop()
-
     # -- states ------------------------------------------------------------------------------------------------------
 
     def _with(self, session):
         box = object.__new__(type(self))
-        box._session, box._tools, box._loop = session, list(self._tools), None
+        box._session, box._tools = session, list(self._tools)
         return box
 
     def fork(self):
@@ -340,8 +361,10 @@ class Sandbox:
         return self
 
     def __exit__(self, *error):
-        self._end()
-        self.close()
+        try:
+            self._end()
+        finally:
+            self.close()
 
     async def __aenter__(self):
         return self
@@ -374,15 +397,25 @@ def _is_main():
 _background = None
 _pool = None
 _lock = threading.Lock()
+_here = threading.local()  # the loop of the `arun` that runs in this thread
+_begun = set()  # sessions that run in threads of `_executor`
 
 
 def _forget():
     """In a child of fork there are no threads but one."""
     global _background, _pool, _lock
     _background, _pool, _lock = None, None, threading.Lock()
+    _begun.clear()
 
 
 os.register_at_fork(after_in_child=_forget)
+atexit.register(shut_down)
+
+
+def _interrupt_begun():
+    """The loops are gone, and nobody waits for these cells but the interpreter, which is ending."""
+    for session in list(_begun):
+        session.interrupt()
 
 
 def _executor():
@@ -393,7 +426,17 @@ def _executor():
             from concurrent.futures import ThreadPoolExecutor
 
             _pool = ThreadPoolExecutor(1024, "keelback")
+            # Before the executor's own, which waits for its threads. Private, so perhaps not there: then it waits.
+            register = getattr(threading, "_register_atexit", None)
+            if register is not None:
+                register(_interrupt_begun)
         return _pool
+
+
+def _event_loop():
+    """Where async tools run: the loop of the `arun` of this thread, else one in a thread of its own."""
+    loop = getattr(_here, "loop", None)
+    return loop if loop is not None and loop.is_running() else _background_loop()
 
 
 def _background_loop():

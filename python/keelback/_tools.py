@@ -218,6 +218,9 @@ def _check_of(annotation):
             return _typed_dict(annotation)
         if hasattr(annotation, "__dataclass_fields__"):
             return _dataclass(annotation)
+        enum = sys.modules.get("enum")
+        if enum is not None and isinstance(annotation, enum.EnumMeta):
+            return _enum(annotation)
         if annotation in (bytes, complex):
             return lambda value: _want(type(value) is annotation, annotation.__name__, value)
     return None
@@ -264,6 +267,17 @@ def _sequence(kind, args):
     item = _full(args[0]) if args else lambda value: value
     accepted = (list, tuple) if kind in (list, tuple) else (set, frozenset, list, tuple)
     return lambda value: kind([item(v) for v in _want(type(value) in accepted, f"a {kind.__name__}", value)])
+
+
+def _enum(annotation):
+    shown = ", ".join(repr(member.value) for member in annotation)
+
+    def check(value):
+        found = [m for m in annotation if to_plain(m) == value and type(to_plain(m)) is type(value)]
+        _want(found, f"one of {shown}", value)
+        return found[0]
+
+    return check
 
 
 def _typed_dict(annotation):

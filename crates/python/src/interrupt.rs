@@ -5,14 +5,16 @@
 
 use std::{
     sync::{
-        Mutex, Once, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        Mutex, PoisonError,
+        atomic::{AtomicI32, AtomicUsize, Ordering},
     },
     thread,
 };
 
 use keelback_sandbox::InterruptHandle;
 
+/// The process that has the thread and the pipe; a child of fork has neither.
+static OWNER: AtomicI32 = AtomicI32::new(0);
 /// The cell that runs on the main thread.
 static RUNNING: Mutex<Option<InterruptHandle>> = Mutex::new(None);
 /// The handler that was there before, and is called first.
@@ -29,44 +31,55 @@ extern "C" fn handler(signal: libc::c_int, info: *mut libc::siginfo_t, context: 
             unsafe { std::mem::transmute(before) };
         before(signal, info, context);
     }
+    // SAFETY: getpid is async-signal-safe.
+    if OWNER.load(Ordering::Relaxed) != unsafe { libc::getpid() } {
+        return; // the pipe leads to the parent's cells
+    }
     let byte = [1u8];
     // SAFETY: write is async-signal-safe; the descriptor stays open for good.
     unsafe { libc::write(PIPE.load(Ordering::Relaxed) as libc::c_int, byte.as_ptr().cast(), 1) };
 }
 
+/// For the main thread only.
 fn start_thread() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let mut ends = [0; 2];
-        // SAFETY: the array has room for both descriptors.
-        if unsafe { libc::pipe(ends.as_mut_ptr()) } != 0 {
-            return;
-        }
-        for end in ends {
-            // SAFETY: the descriptor was just made.
-            unsafe { libc::fcntl(end, libc::F_SETFD, libc::FD_CLOEXEC) };
-        }
-        PIPE.store(ends[1] as usize, Ordering::Relaxed);
-        let _ = thread::Builder::new().name("keelback-interrupt".into()).spawn(move || {
-            let mut byte = [0u8];
-            // SAFETY: one byte of room; the descriptor stays open for good.
-            while unsafe { libc::read(ends[0], byte.as_mut_ptr().cast(), 1) } == 1 {
-                if let Some(handle) = &*RUNNING.lock().unwrap_or_else(PoisonError::into_inner) {
-                    handle.interrupt();
-                }
+    // SAFETY: no arguments, no failure.
+    let process = unsafe { libc::getpid() };
+    if OWNER.load(Ordering::Relaxed) == process {
+        return;
+    }
+    let mut ends = [0; 2];
+    // SAFETY: the array has room for both descriptors.
+    if unsafe { libc::pipe(ends.as_mut_ptr()) } != 0 {
+        return;
+    }
+    for end in ends {
+        // SAFETY: the descriptor was just made.
+        unsafe { libc::fcntl(end, libc::F_SETFD, libc::FD_CLOEXEC) };
+    }
+    PIPE.store(ends[1] as usize, Ordering::Relaxed);
+    OWNER.store(process, Ordering::Relaxed);
+    let _ = thread::Builder::new().name("keelback-interrupt".into()).spawn(move || {
+        let mut byte = [0u8];
+        // SAFETY: one byte of room; the descriptor stays open for good.
+        while unsafe { libc::read(ends[0], byte.as_mut_ptr().cast(), 1) } == 1 {
+            if let Some(handle) = &*RUNNING.lock().unwrap_or_else(PoisonError::into_inner) {
+                handle.interrupt();
             }
-        });
+        }
     });
 }
 
 /// While it lives, SIGINT interrupts the cell.
-pub(crate) struct Guard(());
+pub(crate) struct Guard {
+    /// The cell whose tool runs this one.
+    outer: Option<InterruptHandle>,
+}
 
 impl Guard {
     /// For the main thread only.
     pub(crate) fn new(handle: InterruptHandle) -> Self {
         start_thread();
-        *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = Some(handle);
+        let outer = RUNNING.lock().unwrap_or_else(PoisonError::into_inner).replace(handle);
         // SAFETY: plain structs of the C library, filled by it.
         unsafe {
             let mut now: libc::sigaction = std::mem::zeroed();
@@ -83,12 +96,12 @@ impl Guard {
                 libc::sigaction(libc::SIGINT, &now, std::ptr::null_mut());
             }
         }
-        Guard(())
+        Guard { outer }
     }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = self.outer.take();
     }
 }

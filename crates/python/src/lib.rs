@@ -3,18 +3,17 @@
 
 mod convert;
 mod interrupt;
+mod process;
 mod report;
 mod tools;
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError},
     time::Duration,
 };
 
-use keelback_sandbox::{
-    Cell, Engine, Error, Event, InterruptHandle, Limits, Permissions, SessionOptions, Stdin, Stream,
-};
+use keelback_sandbox::{Cell, Error, Event, InterruptHandle, Limits, Permissions, SessionOptions, Stdin, Stream};
 use pyo3::{
     create_exception,
     exceptions::PyException,
@@ -22,22 +21,11 @@ use pyo3::{
     types::{PyBytes, PyDict, PyTuple},
 };
 
+use process::Process;
+
 create_exception!(keelback, SandboxError, PyException, "The sandbox could not do what the host asked.");
 create_exception!(keelback, SessionLost, SandboxError, "The session is over.");
 create_exception!(keelback, PermissionDenied, SandboxError, "A grant cannot be given.");
-
-fn engine() -> Result<&'static Engine, Error> {
-    static ENGINE: OnceLock<Engine> = OnceLock::new();
-    static START: Mutex<()> = Mutex::new(());
-    let _one = START.lock().unwrap_or_else(PoisonError::into_inner);
-    match ENGINE.get() {
-        Some(engine) => Ok(engine),
-        None => {
-            let engine = Engine::new()?;
-            Ok(ENGINE.get_or_init(|| engine))
-        }
-    }
-}
 
 fn error(error: Error) -> PyErr {
     let mut text = error.to_string();
@@ -121,15 +109,15 @@ fn limits(options: &Bound<'_, PyDict>) -> PyResult<Limits> {
             "cpu" => limits.cpu_time = seconds()?,
             "grace" => limits.grace = seconds()?.unwrap_or(Duration::MAX),
             "connect_time" => limits.connect_time = seconds()?.unwrap_or(Duration::MAX),
-            "memory" => limits.memory_bytes = value.extract()?,
-            "output" => limits.output_bytes = value.extract()?,
-            "tool_calls" => limits.tool_calls = value.extract()?,
-            "open_files" => limits.open_files = value.extract()?,
-            "scratch" => limits.scratch_bytes = value.extract()?,
-            "connections" => limits.connections = value.extract()?,
-            "network_sent" => limits.network_bytes_sent = value.extract()?,
-            "network_received" => limits.network_bytes_received = value.extract()?,
-            "recursion" => limits.recursion = value.extract()?,
+            "memory" => limits.memory_bytes = value.extract::<Option<_>>()?.unwrap_or(u64::MAX),
+            "output" => limits.output_bytes = value.extract::<Option<_>>()?.unwrap_or(u64::MAX),
+            "tool_calls" => limits.tool_calls = value.extract::<Option<_>>()?.unwrap_or(u64::MAX),
+            "open_files" => limits.open_files = value.extract::<Option<_>>()?.unwrap_or(usize::MAX),
+            "scratch" => limits.scratch_bytes = value.extract::<Option<_>>()?.unwrap_or(u64::MAX),
+            "connections" => limits.connections = value.extract::<Option<_>>()?.unwrap_or(usize::MAX),
+            "network_sent" => limits.network_bytes_sent = value.extract::<Option<_>>()?.unwrap_or(u64::MAX),
+            "network_received" => limits.network_bytes_received = value.extract::<Option<_>>()?.unwrap_or(u64::MAX),
+            "recursion" => limits.recursion = value.extract::<Option<_>>()?.unwrap_or(i32::MAX.unsigned_abs()),
             other => return Err(SandboxError::new_err(format!("there is no limit `{other}`"))),
         }
     }
@@ -152,15 +140,23 @@ fn session_options(options: &Bound<'_, PyDict>) -> PyResult<SessionOptions> {
 struct Session {
     inner: Mutex<Option<keelback_sandbox::Session>>,
     handle: InterruptHandle,
+    process: &'static Process,
 }
 
 impl Session {
     fn made(session: keelback_sandbox::Session) -> Self {
-        Session { handle: session.interrupt_handle(), inner: Mutex::new(Some(session)) }
+        Session { handle: session.interrupt_handle(), inner: Mutex::new(Some(session)), process: Process::current() }
+    }
+
+    fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
     }
 
     /// The session, for one caller at a time.
     fn lock(&self) -> PyResult<MutexGuard<'_, Option<keelback_sandbox::Session>>> {
+        if !self.process.is_this() {
+            return Err(SandboxError::new_err("the sandbox stayed with the process that made it, before the fork"));
+        }
         let guard = match self.inner.try_lock() {
             Ok(guard) => guard,
             Err(TryLockError::Poisoned(guard)) => guard.into_inner(),
@@ -178,6 +174,7 @@ impl Session {
     ) -> PyResult<T> {
         let mut guard = self.lock()?;
         let session = guard.as_mut().ok_or_else(|| SessionLost::new_err("the sandbox is closed"))?;
+        let _use = self.process.enter(&self.handle);
         py.detach(|| action(session)).map_err(error)
     }
 }
@@ -187,20 +184,21 @@ impl Session {
     #[new]
     fn new(py: Python<'_>, options: &Bound<'_, PyDict>) -> PyResult<Self> {
         let options = session_options(options)?;
-        py.detach(|| engine()?.session(options)).map(Session::made).map_err(error)
+        py.detach(|| Process::current().engine()?.session(options)).map(Session::made).map_err(error)
     }
 
     /// A session saved at `path`, with new grants and limits.
     #[staticmethod]
     fn load(py: Python<'_>, path: PathBuf, options: &Bound<'_, PyDict>) -> PyResult<Self> {
         let options = session_options(options)?;
-        py.detach(|| engine()?.load(&path, options)).map(Session::made).map_err(error)
+        py.detach(|| Process::current().engine()?.load(&path, options)).map(Session::made).map_err(error)
     }
 
     /// Runs a cell: `(outcome, events, files, sync_errors, rolled_back, usage)`. `kind` is "cell", "program", "module" or
     /// "finish"; events go to `sink(kind, data)` when there is one.
     #[expect(clippy::too_many_arguments, reason = "called from one place, which has a keyword for each")]
     #[pyo3(signature = (source, filename, kind, transaction, sink, is_main))]
+    #[expect(clippy::too_many_arguments, reason = "only `_sandbox.py` calls it")]
     fn run<'py>(
         &self,
         py: Python<'py>,
@@ -221,6 +219,10 @@ impl Session {
             cell = cell.filename(filename);
         }
         cell.transaction = transaction;
+        if self.process.is_over() && !is_main {
+            return Err(SandboxError::new_err("the interpreter is shutting down"));
+        }
+        let running = tools::Running::new(self.address());
         let _guard = is_main.then(|| interrupt::Guard::new(self.handle.clone()));
         let report = self.with(py, |session| {
             if let Some(sink) = sink {
@@ -229,7 +231,11 @@ impl Session {
             let report = session.run(cell);
             session.set_sink(None);
             report
-        })?;
+        });
+        if let Some(interrupt) = running.end() {
+            return Err(interrupt);
+        }
+        let report = report?;
         // Ctrl-C ended the cell; now it is for the host program.
         py.check_signals()?;
         report::report(py, &report)
@@ -283,12 +289,35 @@ impl Session {
     }
 
     /// Gives everything back; a running cell is interrupted and waited for.
-    fn close(&self, py: Python<'_>) {
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        if !self.process.is_this() {
+            return Ok(());
+        }
+        if tools::runs_here(self.address()) {
+            return Err(SandboxError::new_err("the sandbox is in use: a tool cannot close the sandbox that called it"));
+        }
         py.detach(|| {
             self.handle.interrupt();
             *self.inner.lock().unwrap_or_else(PoisonError::into_inner) = None;
         });
+        Ok(())
     }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if !self.process.is_this() {
+            // Threads that it would talk to are gone, and locks that they held are not.
+            std::mem::forget(self.inner.get_mut().unwrap_or_else(PoisonError::into_inner).take());
+        }
+    }
+}
+
+/// The interpreter ends: interrupts what still runs in other threads and waits for it, because a thread that comes back
+/// from a guest to an interpreter that is gone ends the process with an abort.
+#[pyfunction]
+fn shut_down(py: Python<'_>) {
+    py.detach(|| Process::current().shut_down());
 }
 
 fn emit(py: Python<'_>, sink: &Py<PyAny>, event: &Event) {
@@ -319,5 +348,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("PermissionDenied", py.get_type::<PermissionDenied>())?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(command, module)?)?;
+    module.add_function(wrap_pyfunction!(shut_down, module)?)?;
     module.add_class::<Session>()
 }

@@ -1,10 +1,14 @@
 //! Python callables as tools.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    cell::RefCell,
+    sync::{Arc, Mutex},
+};
 
 use futures_util::future::{self, FutureExt};
 use keelback_sandbox::{Parameter, ParameterKind, Tool, ToolError, Value};
 use pyo3::{
+    exceptions::PyKeyboardInterrupt,
     prelude::*,
     types::{PyDict, PyTuple},
 };
@@ -14,6 +18,7 @@ use crate::convert::{from_python, to_python};
 /// A tool as Python describes it: `(name, doc, parameters, ends_cell, is_async, function)`, a parameter being
 /// `(name, json_type, annotation, kind, has_default, default)`. An async function is called with the arguments and a
 /// `resolve(ok, value)`, which it has called when it is done.
+#[expect(clippy::type_complexity, reason = "described above")]
 pub(crate) fn tool(described: &Bound<'_, PyTuple>) -> PyResult<Tool> {
     type Described<'py> = (String, String, String, u8, bool, Bound<'py, PyAny>);
     let (name, doc, parameters, ends_cell, is_async, function) = described.extract()?;
@@ -66,7 +71,48 @@ fn invoke(py: Python<'_>, function: &Py<PyAny>, call: &[Value]) -> Result<Value,
         let result = function.bind(py).call(args, Some(&kwargs))?;
         from_python(&result)
     };
-    run().map_err(|error| tool_error(py, &error))
+    run().map_err(|error| {
+        let described = tool_error(py, &error);
+        if error.is_instance_of::<PyKeyboardInterrupt>(py) {
+            // Ctrl-C came while the host's code ran: the guest hears of it, and the host's program has it in the end.
+            RUNNING.with_borrow_mut(|running| {
+                if let Some((_, interrupt)) = running.last_mut() {
+                    *interrupt = Some(error);
+                }
+            });
+        }
+        described
+    })
+}
+
+thread_local! {
+    /// The sessions whose cells run on this thread, the innermost last, and the KeyboardInterrupt that left a tool.
+    static RUNNING: RefCell<Vec<(usize, Option<PyErr>)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Whether the session at *address* runs a cell on this thread: then this is called from a tool of it.
+pub(crate) fn runs_here(address: usize) -> bool {
+    RUNNING.with_borrow(|running| running.iter().any(|(other, _)| *other == address))
+}
+
+pub(crate) struct Running(());
+
+impl Running {
+    pub(crate) fn new(address: usize) -> Self {
+        RUNNING.with_borrow_mut(|running| running.push((address, None)));
+        Running(())
+    }
+
+    /// The KeyboardInterrupt that left a tool.
+    pub(crate) fn end(self) -> Option<PyErr> {
+        RUNNING.with_borrow_mut(|running| running.last_mut().and_then(|(_, interrupt)| interrupt.take()))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        RUNNING.with_borrow_mut(|running| drop(running.pop()));
+    }
 }
 
 /// The type's name and the text, and nothing of the host's frames.

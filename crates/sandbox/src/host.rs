@@ -5,7 +5,7 @@ use std::{
     collections::{HashMap, VecDeque},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
@@ -180,6 +180,25 @@ impl Host {
         }));
     }
 
+    /// Takes the results of calls that are done, and drops those that were cancelled.
+    fn collect(&mut self, cx: &mut Context<'_>) {
+        while let Poll::Ready(Some((id, result))) = self.calls.running.poll_next_unpin(cx) {
+            let call = self.calls.aborts.remove(&id);
+            if let Some(result) = result {
+                let result = self.settle(call.as_ref().map_or("", |(_, name)| name), result);
+                self.calls.finished.push_back(finished(id, result));
+            }
+        }
+    }
+
+    fn cancel(&mut self, id: i64) {
+        if let Some((abort, _)) = self.calls.aborts.remove(&id) {
+            abort.abort();
+            // Dropped now: the guest may not wait again for a long time. The next wait polls with a waker of its own.
+            self.collect(&mut Context::from_waker(Waker::noop()));
+        }
+    }
+
     /// Finished calls and ready sockets, or nothing when `deadline` passes.
     fn poll_wait(
         &mut self,
@@ -191,13 +210,7 @@ impl Host {
         if let Some(woken) = self.cell.woken() {
             return Poll::Ready(Err(woken));
         }
-        while let Poll::Ready(Some((id, result))) = self.calls.running.poll_next_unpin(cx) {
-            let call = self.calls.aborts.remove(&id);
-            if let Some(result) = result {
-                let result = self.settle(call.as_ref().map_or("", |(_, name)| name), result);
-                self.calls.finished.push_back(finished(id, result));
-            }
-        }
+        self.collect(cx);
         let ready = match &mut self.net {
             Some(net) if !interests.is_empty() => net.ready(interests, cx),
             _ => Vec::new(),
@@ -371,9 +384,7 @@ async fn call(mut caller: Caller<'_, State>, ptr: i32, len: i32) -> wasmtime::Re
             Value::Tuple(vec![ok, payload])
         }
         (Some("cancel"), Some(Value::Int(id)), ..) => {
-            if let Some((abort, _)) = state.host.calls.aborts.remove(&id) {
-                abort.abort();
-            }
+            state.host.cancel(id);
             Value::None
         }
         _ => {
