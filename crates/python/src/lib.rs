@@ -196,7 +196,6 @@ impl Session {
 
     /// Runs a cell: `(outcome, events, files, sync_errors, rolled_back, usage)`. `kind` is "cell", "program", "module" or
     /// "finish"; events go to `sink(kind, data)` when there is one.
-    #[expect(clippy::too_many_arguments, reason = "called from one place, which has a keyword for each")]
     #[pyo3(signature = (source, filename, kind, transaction, sink, is_main))]
     #[expect(clippy::too_many_arguments, reason = "only `_sandbox.py` calls it")]
     fn run<'py>(

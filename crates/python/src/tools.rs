@@ -18,7 +18,6 @@ use crate::convert::{from_python, to_python};
 /// A tool as Python describes it: `(name, doc, parameters, ends_cell, is_async, function)`, a parameter being
 /// `(name, json_type, annotation, kind, has_default, default)`. An async function is called with the arguments and a
 /// `resolve(ok, value)`, which it has called when it is done.
-#[expect(clippy::type_complexity, reason = "described above")]
 pub(crate) fn tool(described: &Bound<'_, PyTuple>) -> PyResult<Tool> {
     type Described<'py> = (String, String, String, u8, bool, Bound<'py, PyAny>);
     let (name, doc, parameters, ends_cell, is_async, function) = described.extract()?;
