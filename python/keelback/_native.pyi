@@ -2,7 +2,7 @@ from collections.abc import Callable, Iterable
 from os import PathLike
 from typing import Any, Final, final
 
-__all__ = ["PermissionDenied", "SandboxError", "Session", "SessionLost", "__version__", "shut_down"]
+__all__ = ["command", "PermissionDenied", "SandboxError", "Session", "SessionLost", "__version__", "shut_down"]
 
 __version__: Final[str]
 
@@ -41,3 +41,5 @@ class Session:
     def close(self) -> None: ...
 
 def shut_down() -> None: ...
+
+def command(args: list[str]) -> int: ...
