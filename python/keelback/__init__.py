@@ -37,6 +37,7 @@ __all__ = [
     "FileChange",
     "Finding",
     "Frame",
+    "Image",
     "LimitError",
     "Limits",
     "MemoryLimit",
@@ -65,6 +66,10 @@ def __getattr__(name):
         from ._pool import Pool
 
         return Pool
+    if name == "Image":
+        from ._image import Image
+
+        return Image
     if name == "Finding":
         from ._check import Finding
 

@@ -14,6 +14,7 @@ from ._errors import (
     ToolCallLimit,
     ToolError,
 )
+from ._image import Image
 from ._native import __version__
 from ._pool import Pool
 from ._result import Error, Event, FileChange, Frame, Result, Usage, Variable
@@ -30,6 +31,7 @@ __all__ = [
     "FileChange",
     "Finding",
     "Frame",
+    "Image",
     "LimitError",
     "Limits",
     "MemoryLimit",

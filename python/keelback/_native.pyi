@@ -2,7 +2,7 @@ from collections.abc import Callable, Iterable
 from os import PathLike
 from typing import Any, Final, final
 
-__all__ = ["command", "PermissionDenied", "SandboxError", "Session", "SessionLost", "__version__", "shut_down"]
+__all__ = ["command", "Image", "PermissionDenied", "SandboxError", "Session", "SessionLost", "__version__", "shut_down"]
 
 __version__: Final[str]
 
@@ -14,6 +14,16 @@ _Parameter = tuple[str, str, str, int, bool, Any]
 _Tool = tuple[str, str, list[_Parameter], bool, bool, Callable[..., Any]]
 _Usage = tuple[float, float, int, int, int]
 _Report = tuple[tuple[Any, ...], list[tuple[str, Any]], list[tuple[str, str, int]], list[str], bool, _Usage]
+
+@final
+class Image:
+    @staticmethod
+    def with_imports(modules: list[str], options: dict[str, Any]) -> Image: ...
+    @staticmethod
+    def load(path: str | PathLike[str], options: dict[str, Any]) -> Image: ...
+    def save(self, path: str | PathLike[str]) -> None: ...
+    @property
+    def imports(self) -> list[str]: ...
 
 @final
 class Session:

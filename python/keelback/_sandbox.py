@@ -108,6 +108,7 @@ class Sandbox:
     well; under *write_copy* never. env: names to hand on, or a mapping. stdin: str or bytes to read. network: hosts,
     addresses or networks, with a port or without. secrets: ``{host: {header: value}}``, added on the host's side.
     tools: callables, sync or async. limits: a `Limits`. deterministic: a seed that pins clock and randomness.
+    image: an `Image` to begin with, whose packages it has, too.
 
     One cell runs at a time; different sandboxes run in different threads at once. Raises `PermissionDenied` for a
     grant that cannot be given.
@@ -115,7 +116,7 @@ class Sandbox:
 
     def __init__(self, *, read=(), write=(), write_synced=(), write_copy=(), env=(), stdin=None, network=(),
                  secrets=None, root_certificates=None, packages=(), tools=(), limits=None, arguments=None, cwd=None,
-                 deterministic=None, _load=None):
+                 deterministic=None, image=None, _load=None):
         self._tools = as_tools(tools)
         options = {
             "read": _grants(read, "read"),
@@ -142,6 +143,8 @@ class Sandbox:
             options["arguments"] = list(arguments)
         if deterministic is not None:
             options["deterministic"] = deterministic
+        if image is not None:
+            options["image"] = image._image
         self._session = Session(options) if _load is None else Session.load(os.fspath(_load), options)
         if cwd is not None:
             self.run(f"import os; os.chdir({cwd!r}); del os").raise_for_error()

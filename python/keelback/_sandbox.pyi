@@ -5,6 +5,7 @@ from typing import Any, Literal, TypedDict
 from typing_extensions import Self, Unpack
 
 from ._check import Finding
+from ._image import Image
 from ._result import Event, Result, Variable
 from ._tools import Tool, _Tools
 
@@ -53,6 +54,7 @@ class _Options(TypedDict, total=False):
     arguments: Iterable[str] | None
     cwd: str | None
     deterministic: int | None
+    image: Image | None
 
 class Sandbox:
     def __init__(
@@ -73,6 +75,7 @@ class Sandbox:
         arguments: Iterable[str] | None = None,
         cwd: str | None = None,
         deterministic: int | None = None,
+        image: Image | None = None,
         _load: _Path | None = None,
     ) -> None: ...
     def run(

@@ -129,10 +129,44 @@ fn session_options(options: &Bound<'_, PyDict>) -> PyResult<SessionOptions> {
     if let Some(arguments) = options.get_item("arguments")? {
         made = made.arguments(arguments.extract::<Vec<String>>()?);
     }
+    if let Some(image) = options.get_item("image")? {
+        made = made.image(image.cast::<Image>()?.get().0.clone());
+    }
     if let Some(seed) = options.get_item("deterministic")? {
         made.deterministic = seed.extract()?;
     }
     Ok(made)
+}
+
+/// An image with imports. It has no lock and no thread, so a child of fork may use it, too.
+#[pyclass(frozen, module = "keelback._native")]
+struct Image(keelback_sandbox::Image);
+
+#[pymethods]
+impl Image {
+    #[staticmethod]
+    fn with_imports(py: Python<'_>, modules: Vec<String>, options: &Bound<'_, PyDict>) -> PyResult<Self> {
+        let options = session_options(options)?;
+        let make = || keelback_sandbox::Image::with_imports(Process::current().engine()?, modules, options);
+        py.detach(make).map(Image).map_err(error)
+    }
+
+    /// The image saved at `path`; of `options` only the packages count.
+    #[staticmethod]
+    fn load(py: Python<'_>, path: PathBuf, options: &Bound<'_, PyDict>) -> PyResult<Self> {
+        let permissions = permissions(options)?;
+        let load = || keelback_sandbox::Image::load(Process::current().engine()?, &path, permissions);
+        py.detach(load).map(Image).map_err(error)
+    }
+
+    fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
+        py.detach(|| self.0.save(&path)).map_err(error)
+    }
+
+    #[getter]
+    fn imports(&self) -> Vec<String> {
+        self.0.imports().to_vec()
+    }
 }
 
 /// A session of the sandbox.
@@ -348,5 +382,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(command, module)?)?;
     module.add_function(wrap_pyfunction!(shut_down, module)?)?;
+    module.add_class::<Image>()?;
     module.add_class::<Session>()
 }

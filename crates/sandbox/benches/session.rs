@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use keelback_sandbox::{Engine, Parameter, Permissions, Session, SessionOptions, Tool, Value};
+use keelback_sandbox::{Engine, Image, Parameter, Permissions, Session, SessionOptions, Tool, Value};
 
 fn main() {
     let engine = Engine::new().unwrap();
@@ -38,7 +38,8 @@ fn main() {
     row("save of that session", 20, || session.save(&path).unwrap());
     row("load of it", 20, || engine.load(&path, SessionOptions::default()).unwrap());
     let _ = std::fs::remove_file(path);
-    memory(&engine);
+    memory(&engine, "further live session", &SessionOptions::default());
+    imports(&engine);
     threads(&engine);
 }
 
@@ -86,10 +87,34 @@ fn private_kb() -> u64 {
     line.split_whitespace().nth(1).and_then(|word| word.parse().ok()).unwrap_or_default()
 }
 
-fn memory(engine: &Engine) {
+/// Sessions of an image with imports, from the folder of packages that KEELBACK_BENCH_PACKAGES names: these five.
+fn imports(engine: &Engine) {
+    let Some(folder) = std::env::var_os("KEELBACK_BENCH_PACKAGES") else {
+        return;
+    };
+    let packages = Permissions::none().packages(folder).unwrap();
+    let options = SessionOptions::default().permissions(packages);
+    let modules = ["networkx", "jinja2", "rich.console", "attrs", "pygments"];
+    row("image with imports of five packages", 3, || Image::with_imports(engine, modules, options.clone()).unwrap());
+    let image = Image::with_imports(engine, modules, options).unwrap();
+    let options = SessionOptions::default().image(image);
+    let fresh = |cell: &str| {
+        let mut session = engine.session(options.clone()).unwrap();
+        session.run(cell).unwrap();
+        session
+    };
+    row("fresh session of it to the result of `1+1`", 1000, || fresh("1+1"));
+    row("fresh session of it to the end of `import networkx`", 1000, || fresh("import networkx"));
+    let mut kept = Vec::new();
+    row("`1+1`, all earlier sessions of it still alive", 300, || kept.push(fresh("1+1")));
+    drop(kept);
+    memory(engine, "further live session of it", &options);
+}
+
+fn memory(engine: &Engine, what: &str, options: &SessionOptions) {
     let make = |count: usize| -> Vec<Session> {
         let session = || {
-            let mut session = engine.session(SessionOptions::default()).unwrap();
+            let mut session = engine.session(options.clone()).unwrap();
             session.run("1+1").unwrap();
             session
         };
@@ -98,7 +123,7 @@ fn memory(engine: &Engine) {
     let few = make(50); // uses up the instances kept from before
     let before = private_kb();
     let many = make(300);
-    println!("| private memory per further live session | {} KB | |", (private_kb() - before) / 300);
+    println!("| private memory per {what} | {} KB | |", (private_kb() - before) / 300);
     drop((few, many));
 }
 

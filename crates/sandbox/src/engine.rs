@@ -15,6 +15,7 @@ use crate::{
     guest_memory::{self, Probes},
     host::{self, State},
     image::{self, Progress},
+    imports::{Image, WeakImage},
     mapped::Mapped,
     snapshot::Snapshot,
     wasi,
@@ -53,16 +54,29 @@ pub(crate) struct Inner {
     /// The linear memory of a fresh instance.
     pub(crate) pristine: Mapped,
     /// Instances put back to the image, for the next sessions.
-    idle: Mutex<Vec<Guest>>,
+    idle: Mutex<Vec<Idle>>,
 }
 
 /// How many instances are kept for the next sessions, each with about 1 MB.
 const MAX_IDLE: usize = 32;
 
+/// An instance that belongs to no session, and what it was put back to.
+struct Idle {
+    guest: Guest,
+    image: Option<WeakImage>,
+}
+
 impl Inner {
-    /// An instance put back to the image, if there is one.
-    pub(crate) fn take_idle(&self) -> Option<Guest> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    /// An instance put back to `image`, or with None to the plain one, if there is one.
+    pub(crate) fn take_idle(&self, image: Option<&Image>) -> Option<Guest> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_of = |kept: &Idle| match (&kept.image, image) {
+            (None, None) => true,
+            (Some(kept), Some(image)) => kept.is(image),
+            _ => false,
+        };
+        let index = idle.iter().rposition(is_of)?;
+        Some(idle.remove(index).guest)
     }
 
     /// Keeps an instance for the next session, when it can be put back to the image.
@@ -70,9 +84,25 @@ impl Inner {
     /// A fresh instance costs some 250 page faults, half a millisecond; this one keeps its pages and has the changed
     /// ones overwritten, so that nothing of the old session is left.
     pub(crate) fn keep_idle(&self, mut guest: Guest) {
-        let full = self.idle.lock().unwrap_or_else(PoisonError::into_inner).len() >= MAX_IDLE;
+        let image = guest.image().map(Image::downgrade);
+        let is_other = |kept: &Idle| match (&kept.image, &image) {
+            (Some(kept), Some(image)) => !kept.is_same(image),
+            (kept, image) => kept.is_some() != image.is_some(),
+        };
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those of images that nobody can use any more; they and their memory go when the lock is free again.
+        let mut gone: Vec<Idle> =
+            idle.extract_if(.., |kept| kept.image.as_ref().is_some_and(WeakImage::is_gone)).collect();
+        if idle.len() >= MAX_IDLE
+            && let Some(oldest) = idle.iter().position(is_other)
+        {
+            gone.push(idle.remove(oldest));
+        }
+        let full = idle.len() >= MAX_IDLE;
+        drop(idle);
+        drop(gone);
         if !full && guest.reset(self) {
-            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(guest);
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(Idle { guest, image });
         }
     }
 }
@@ -148,9 +178,11 @@ impl Engine {
     /// A session that goes on where the saved one stood, with grants, tools and limits of the caller's choice.
     ///
     /// # Errors
-    /// [`Error::Snapshot`] when the file is none of this image's snapshots, or is damaged; and as [`Engine::session`].
+    /// [`Error::Snapshot`] when the file is none of this version's snapshots, is damaged, or was saved with another
+    /// [`Image`] than that of `options`; and as [`Engine::session`].
     pub fn load(&self, path: &Path, options: SessionOptions) -> Result<Session, Error> {
         let snapshot = Snapshot::read(path, &options.limits)?;
+        snapshot.check_image(path, options.image.as_ref())?;
         Session::resume(self, snapshot, options)
     }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::{
     fs::{GrantError, ReadError},
+    imports::ImageError,
     net::NetGrantError,
     packages::PackagesError,
     snapshot::SnapshotError,
@@ -27,6 +28,8 @@ pub enum Error {
     Packages(#[from] PackagesError),
     #[error(transparent)]
     Read(#[from] ReadError),
+    #[error("cannot make the image")]
+    Imports(#[from] ImageError),
     #[error("cannot use the snapshot")]
     Snapshot(#[from] SnapshotError),
     #[error("session is over: {reason}")]

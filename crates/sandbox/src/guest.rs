@@ -10,6 +10,7 @@ use crate::{
     engine::Inner,
     guest_memory::{GuestMemory, Probes},
     host::State,
+    imports::Image,
     marshal, pages,
     snapshot::MemoryImage,
     watch::RunningCell,
@@ -25,6 +26,8 @@ pub(crate) struct Guest {
     probes: TypedFunc<(), i32>,
     first_stack_pointer: i32,
     cell: Arc<RunningCell>,
+    /// What the memory is put back to; None is the plain image.
+    image: Option<Image>,
 }
 
 /// Why a request got no response.
@@ -44,20 +47,32 @@ impl Drop for Guest {
 }
 
 impl Guest {
-    /// An instance as the image has it, or with `image` one in that state.
-    pub(crate) async fn new(engine: &Inner, state: State, image: Option<&MemoryImage>) -> Result<Self, Error> {
-        let mut guest = match engine.take_idle() {
+    /// An instance as `image` has it, or with `memory` one in that state.
+    pub(crate) async fn new(
+        engine: &Inner,
+        state: State,
+        image: Option<&Image>,
+        memory: Option<&MemoryImage>,
+    ) -> Result<Self, Error> {
+        let mut guest = match engine.take_idle(image) {
             Some(mut guest) => {
                 guest.cell = Arc::clone(&state.host.cell);
+                guest.image = image.cloned();
                 *guest.store.data_mut() = state;
                 guest
             }
-            None => Guest::instantiate(engine, state).await?,
+            None => {
+                let mut guest = Guest::instantiate(engine, state).await?;
+                if let Some(image) = image {
+                    guest.begin_as(image)?;
+                }
+                guest
+            }
         };
         guest.store.data_mut().host.memory = Some(guest.memory);
         let probes = guest.probes(engine).await?;
-        if let Some(image) = image {
-            guest.restore(image)?;
+        if let Some(memory) = memory {
+            guest.restore(memory)?;
         }
         let (base, len) = (guest.memory.data_ptr(&guest.store), guest.memory.data_size(&guest.store));
         guest.cell.set_memory(Some(GuestMemory::new(base, len, probes)));
@@ -85,13 +100,45 @@ impl Guest {
         let stack_pointer = global.and_then(wasmtime::Extern::into_global).ok_or_else(|| missing("stack pointer"))?;
         let first_stack_pointer = stack_pointer.get(&mut store).i32().unwrap_or_default();
         store.data_mut().host.memory = Some(memory);
-        Ok(Guest { store, memory, stack_pointer, first_stack_pointer, alloc, request, result, probes, cell })
+        Ok(Guest {
+            store,
+            memory,
+            stack_pointer,
+            first_stack_pointer,
+            alloc,
+            request,
+            result,
+            probes,
+            cell,
+            image: None,
+        })
+    }
+
+    /// Turns an instance of the plain image that has not run into one of `image`.
+    fn begin_as(&mut self, image: &Image) -> Result<(), Error> {
+        self.grow_to(image.memory_bytes())?;
+        image.map_over(self.memory.data_mut(&mut self.store))?;
+        self.first_stack_pointer = image.stack_pointer();
+        self.stack_pointer.set(&mut self.store, Val::I32(self.first_stack_pointer)).map_err(Error::engine)?;
+        self.image = Some(image.clone());
+        Ok(())
+    }
+
+    /// None is the plain image.
+    pub(crate) fn image(&self) -> Option<&Image> {
+        self.image.as_ref()
+    }
+
+    /// Linear memory as an instance of this one's image begins with it.
+    fn pristine<'a>(image: &'a Option<Image>, engine: &'a Inner) -> &'a [u8] {
+        image.as_ref().map_or(engine.pristine.as_ref(), Image::memory)
     }
 
     /// Puts the instance back to the image. False when that cannot be: its memory has grown, which it cannot undo.
     pub(crate) fn reset(&mut self, engine: &Inner) -> bool {
         self.cell.set_memory(None);
-        let pristine = engine.pristine.as_ref();
+        let image = self.image.take();
+        let pristine = Guest::pristine(&image, engine);
         if self.memory.data_size(&self.store) != pristine.len() {
             return false;
         }
@@ -164,11 +211,17 @@ impl Guest {
         self.memory.data_size(&self.store) as u64
     }
 
-    /// A copy of all the guest's state outside the host.
+    /// All of linear memory, and the stack pointer.
+    pub(crate) fn whole(&mut self) -> (&[u8], i32) {
+        let stack_pointer = self.stack_pointer.get(&mut self.store).i32().unwrap_or_default();
+        (self.memory.data(&self.store), stack_pointer)
+    }
+
+    /// A copy of all the guest's state outside the host, where it differs from the image.
     pub(crate) fn capture(&mut self, engine: &Inner) -> MemoryImage {
         let stack_pointer = self.stack_pointer.get(&mut self.store).i32().unwrap_or_default();
         let data = self.memory.data(&self.store);
-        let pages = pages::dirty(data, engine.pristine.as_ref());
+        let pages = pages::dirty(data, Guest::pristine(&self.image, engine));
         let mut bytes = Vec::with_capacity(pages.len() * pages::PAGE);
         pages.iter().for_each(|index| bytes.extend_from_slice(pages::page(data, *index as usize)));
         MemoryImage { len: data.len() as u64, stack_pointer, pages, bytes }
@@ -176,16 +229,7 @@ impl Guest {
 
     /// Puts a fresh instance into the state of `image`.
     fn restore(&mut self, image: &MemoryImage) -> Result<(), Error> {
-        let now = self.memory_bytes();
-        if image.len > now {
-            let delta = (image.len - now) >> 16;
-            let grown = self.memory.grow(&mut self.store, delta);
-            grown.map_err(|_| Error::Limit {
-                name: "memory_bytes",
-                value: self.store.data().limiter.max_bytes(),
-                minimum: image.len,
-            })?;
-        }
+        self.grow_to(image.len)?;
         self.stack_pointer.set(&mut self.store, Val::I32(image.stack_pointer)).map_err(Error::engine)?;
         let data = self.memory.data_mut(&mut self.store);
         for (index, page) in image.pages.iter().zip(image.bytes.chunks_exact(pages::PAGE)) {
@@ -194,6 +238,16 @@ impl Guest {
             target.ok_or_else(|| Error::Image { reason: "a page lies outside memory".into() })?.copy_from_slice(page);
         }
         Ok(())
+    }
+
+    fn grow_to(&mut self, bytes: u64) -> Result<(), Error> {
+        let now = self.memory_bytes();
+        if bytes <= now {
+            return Ok(());
+        }
+        let grown = self.memory.grow(&mut self.store, (bytes - now) >> 16);
+        let value = self.store.data().limiter.max_bytes();
+        grown.map(drop).map_err(|_| Error::Limit { name: "memory_bytes", value, minimum: bytes })
     }
 }
 

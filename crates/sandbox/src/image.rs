@@ -39,8 +39,8 @@ pub enum Progress {
     Compiled,
 }
 
-/// A compiled image.
-pub(crate) struct Image {
+/// The guest image, compiled.
+pub(crate) struct Compiled {
     pub(crate) module: wasmtime::Module,
     pub(crate) library: Mapped,
     /// Linear memory as a fresh instance has it.
@@ -53,7 +53,7 @@ pub(crate) fn id() -> u128 {
 }
 
 /// Loads the image from the cache, or builds it there.
-pub(crate) fn load(engine: &wasmtime::Engine, progress: &mut dyn FnMut(Progress)) -> Result<Image, Error> {
+pub(crate) fn load(engine: &wasmtime::Engine, progress: &mut dyn FnMut(Progress)) -> Result<Compiled, Error> {
     let folder = folder()?.join(key(engine));
     private_folder(&folder)?;
     let manifest = folder.join("manifest");
@@ -121,13 +121,13 @@ fn unpack(packed: &[u8]) -> Result<Vec<u8>, Error> {
     zstd::decode_all(packed).map_err(|error| Error::Image { reason: error.to_string() })
 }
 
-fn open(engine: &wasmtime::Engine, folder: &Path) -> Result<Image, Error> {
+fn open(engine: &wasmtime::Engine, folder: &Path) -> Result<Compiled, Error> {
     let module = crate::mapped::module(engine, &folder.join("code")).map_err(Error::engine)?;
     let map = |name| {
         let path = folder.join(name);
         Mapped::open(&path).map_err(cache("open", &path))
     };
-    Ok(Image { module, library: map("library")?, memory: map("memory")? })
+    Ok(Compiled { module, library: map("library")?, memory: map("memory")? })
 }
 
 fn cache<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Error + use<'a> {

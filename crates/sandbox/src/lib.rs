@@ -29,6 +29,7 @@ mod guest;
 mod guest_memory;
 mod host;
 mod image;
+mod imports;
 mod limits;
 mod mapped;
 mod marshal;
@@ -53,6 +54,7 @@ pub use engine::Engine;
 pub use error::Error;
 pub use fs::{Change, ChangeKind, FileInfo, FilesError, GrantError, ReadError};
 pub use image::Progress;
+pub use imports::{Image, ImageError};
 pub use keelback_session::{
     Cell, CellKind, Event, Frame, Limit, Mime, MimeBundle, Outcome, Raised, Restored, Stream, Usage, Value,
 };

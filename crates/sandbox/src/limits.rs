@@ -66,6 +66,14 @@ impl Limits {
         at_least("recursion", self.recursion.into(), 50)?;
         at_least("open_files", self.open_files as u64, 8)
     }
+
+    /// Whether sessions may begin with `bytes` of memory.
+    pub(crate) fn check_memory(&self, bytes: u64) -> Result<(), Error> {
+        if self.memory_bytes >= bytes {
+            return Ok(());
+        }
+        Err(Error::Limit { name: "memory_bytes", value: self.memory_bytes, minimum: bytes })
+    }
 }
 
 /// A duration as the guest's messages say it: `5 s`, `250 ms`.

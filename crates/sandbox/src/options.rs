@@ -1,6 +1,6 @@
 //! What a session starts with.
 
-use crate::{Limits, Permissions};
+use crate::{Image, Limits, Permissions};
 
 /// What a session starts with.
 #[derive(Clone, Default)]
@@ -10,6 +10,8 @@ pub struct SessionOptions {
     pub permissions: Permissions,
     /// What it may use.
     pub limits: Limits,
+    /// What it starts from, whose packages it has before its own. Default: the plain image.
+    pub image: Option<Image>,
     /// `sys.argv`. Default: `[""]`.
     pub arguments: Vec<String>,
     /// Pins clock and randomness: the same cells give the same output, byte for byte. Sleeping takes no time then.
@@ -28,6 +30,13 @@ impl SessionOptions {
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Starts from an image with imports.
+    #[must_use]
+    pub fn image(mut self, image: Image) -> Self {
+        self.image = Some(image);
         self
     }
 

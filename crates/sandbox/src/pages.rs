@@ -53,7 +53,8 @@ pub(crate) fn written(memory: &[u8]) -> io::Result<Vec<u32>> {
     Ok(pages)
 }
 
-fn by_comparison(memory: &[u8], pristine: &[u8]) -> Vec<u32> {
+/// As [`dirty`], by reading every page.
+pub(crate) fn by_comparison(memory: &[u8], pristine: &[u8]) -> Vec<u32> {
     let differs = |index: &u32| {
         let now = page(memory, *index as usize);
         let start = *index as usize * PAGE;

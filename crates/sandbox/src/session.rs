@@ -13,6 +13,7 @@ use crate::{
     fs::{FileInfo, FileSystem, FsLimits},
     guest::{Failure, Guest},
     host::{Host, Limiter, State},
+    imports::ImageError,
     limits::duration_text,
     marshal,
     net::{Net, NetOptions},
@@ -20,7 +21,7 @@ use crate::{
     output::{Output, Sink},
     packages,
     snapshot::{Checkpoint, Snapshot, SnapshotError},
-    wasi::{self, WasiCtx},
+    wasi::{self, Time, WasiCtx},
     watch::{Cause, CellEnd, RunningCell, Sleeper},
 };
 
@@ -58,7 +59,7 @@ pub struct Session {
 
 impl Session {
     pub(crate) fn start(engine: &Engine, options: SessionOptions) -> Result<Self, Error> {
-        let mut session = Session::without_guest(engine, options)?;
+        let mut session = Session::without_guest(engine, with_packages_of_image(options))?;
         let fs = session.file_system()?;
         let wasi = session.wasi(fs);
         pollster::block_on(session.begin(wasi))?;
@@ -66,7 +67,7 @@ impl Session {
     }
 
     pub(crate) fn resume(engine: &Engine, snapshot: Snapshot, options: SessionOptions) -> Result<Self, Error> {
-        let mut session = Session::without_guest(engine, options)?;
+        let mut session = Session::without_guest(engine, with_packages_of_image(options))?;
         let fs = session.file_system()?.with_snapshot(&snapshot.files).map_err(SnapshotError::Files)?;
         let mut wasi = session.wasi(fs);
         wasi.set_time(snapshot.time);
@@ -80,6 +81,9 @@ impl Session {
 
     fn without_guest(engine: &Engine, options: SessionOptions) -> Result<Self, Error> {
         Engine::check(&options.limits)?;
+        if let Some(image) = &options.image {
+            options.limits.check_memory(image.memory_bytes())?;
+        }
         let output = Output::new(options.limits.output_bytes);
         let cell = RunningCell::new();
         let network = NetOptions::new(&options.permissions.network, &options.limits)?;
@@ -118,9 +122,16 @@ impl Session {
     }
 
     /// Makes the guest of a fresh session.
-    async fn begin(&mut self, wasi: WasiCtx) -> Result<(), Error> {
+    async fn begin(&mut self, mut wasi: WasiCtx) -> Result<(), Error> {
+        let image = self.options.image.as_ref();
+        if let Some(image) = image
+            && self.options.deterministic.is_none()
+        {
+            // The modules may remember a time, after which it is now.
+            wasi.set_time(image.time());
+        }
         let state = self.state(wasi)?;
-        self.guest = Some(Guest::new(&self.engine.0, state, None).await?);
+        self.guest = Some(Guest::new(&self.engine.0, state, image, None).await?);
         self.ask("start").await?;
         self.find_packages().await
     }
@@ -128,8 +139,8 @@ impl Session {
     /// Puts granted packages where the guest looks for modules.
     async fn find_packages(&mut self) -> Result<(), Error> {
         let granted = self.options.permissions.packages.len();
-        if granted == 0 {
-            return Ok(());
+        if granted == self.options.image.as_ref().map_or(0, |image| image.packages().len()) {
+            return Ok(()); // none, or those that the image knows
         }
         let cells = self.cells;
         let request = self.request_for(&packages::cell(granted));
@@ -144,7 +155,7 @@ impl Session {
     /// Makes the guest of a session that goes on from `memory`.
     async fn go_on(&mut self, wasi: WasiCtx, memory: &crate::snapshot::MemoryImage) -> Result<(), Error> {
         let state = self.state(wasi)?;
-        self.guest = Some(Guest::new(&self.engine.0, state, Some(memory)).await?);
+        self.guest = Some(Guest::new(&self.engine.0, state, self.options.image.as_ref(), Some(memory)).await?);
         self.ask("fork").await
     }
 
@@ -410,6 +421,16 @@ impl Session {
 
     /// The state of the session now.
     fn capture(&mut self) -> Result<Checkpoint, Error> {
+        let engine = self.engine.clone();
+        let guest = self.guest_at_rest()?;
+        let fs = guest.store.data().wasi.fs.fork().map_err(SnapshotError::Files)?;
+        let time = guest.store.data().wasi.time();
+        let memory = Arc::new(guest.capture(&engine.0));
+        Ok(Checkpoint { memory, fs, time, cells: self.cells })
+    }
+
+    /// The guest, with nothing of the host's under way that its memory knows of.
+    fn guest_at_rest(&mut self) -> Result<&mut Guest, Error> {
         let guest = self.guest.as_mut().ok_or_else(|| Error::SessionLost { reason: "it has no guest".into() })?;
         if let Some(name) = guest.store.data().host.call_under_way() {
             return Err(SnapshotError::ToolCall { name: name.to_owned() }.into());
@@ -417,10 +438,19 @@ impl Session {
         if let Some(name) = guest.store.data().host.net.as_ref().and_then(Net::open_connection) {
             return Err(SnapshotError::Connection { name: name.to_owned() }.into());
         }
-        let fs = guest.store.data().wasi.fs.fork().map_err(SnapshotError::Files)?;
-        let time = guest.store.data().wasi.time();
-        let memory = Arc::new(guest.capture(&self.engine.0));
-        Ok(Checkpoint { memory, fs, time, cells: self.cells })
+        Ok(guest)
+    }
+
+    /// What an image is made of: linear memory, the stack pointer, the time.
+    pub(crate) fn whole(&mut self) -> Result<(&[u8], i32, Time), Error> {
+        let guest = self.guest_at_rest()?;
+        let wasi = &guest.store.data().wasi;
+        if let Some(path) = wasi.fs.open_path() {
+            return Err(ImageError::OpenFile { path: path.to_owned() }.into());
+        }
+        let time = wasi.time();
+        let (memory, stack_pointer) = guest.whole();
+        Ok((memory, stack_pointer, time))
     }
 
     /// A second session in the same state: functions, generators, tasks, modules and open scratch files alive. Both go
@@ -464,7 +494,7 @@ impl Session {
     }
 
     /// Writes the session to a file, from which [`Engine::load`] brings it back in any process of this version. Grants,
-    /// tools and limits are not in it.
+    /// tools, limits and the [`Image`](crate::Image) are not in it.
     ///
     /// # Errors
     /// [`Error::Snapshot`] as [`Session::fork`], and when the file cannot be written.
@@ -472,7 +502,8 @@ impl Session {
         pollster::block_on(self.revive())?;
         let state = self.capture()?;
         let files = state.fs.to_snapshot().map_err(SnapshotError::Files)?;
-        let snapshot = Snapshot { memory: state.memory, files, time: state.time, cells: state.cells };
+        let image = self.options.image.as_ref().map(|image| image.name().clone());
+        let snapshot = Snapshot { memory: state.memory, files, time: state.time, cells: state.cells, image };
         Ok(snapshot.write(path)?)
     }
 
@@ -564,6 +595,14 @@ impl Drop for Session {
             self.engine.0.keep_idle(guest);
         }
     }
+}
+
+/// The packages of an image are granted to all its sessions, before their own.
+fn with_packages_of_image(mut options: SessionOptions) -> SessionOptions {
+    if let Some(image) = &options.image {
+        options.permissions.packages.splice(..0, image.packages().iter().cloned());
+    }
+    options
 }
 
 /// How a cell left its session.

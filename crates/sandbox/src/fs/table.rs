@@ -134,6 +134,13 @@ pub(crate) struct FdInfo {
 }
 
 impl FileSystem {
+    /// The path of a file or directory that is open besides the standard streams and the preopen.
+    pub(crate) fn open_path(&self) -> Option<&str> {
+        let is_own = |object: &Object| matches!(object, Object::Stdio(_) | Object::Root);
+        let mut open = self.table.slots.iter().flatten().filter(|descriptor| !is_own(&descriptor.object));
+        open.next().map(|descriptor| &*descriptor.path)
+    }
+
     /// The standard stream a descriptor is, if it is one.
     pub(crate) fn stdio(&self, fd: u32) -> Result<Option<Stdio>> {
         match self.table.get(fd)?.object {
