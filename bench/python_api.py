@@ -3,8 +3,9 @@
     python bench/python_api.py [--rivals] [--rounds N]
 
 Medians of several rounds. Each rival runs in a process of its own (this file with --measure), so that one's threads and
-memory are not another's. Rivals are measured when they can be imported by this Python (pip install pydantic-monty
-pyeryx) and skipped with a message when not; what one cannot do is a dash.
+memory are not another's. Rivals are measured when they give a first result under this Python (pip install
+pydantic-monty pyeryx dspy deno; `cargo xtask bench python --rivals` does that) and skipped with the reason when not;
+what one cannot do is a dash.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -94,6 +96,11 @@ def records():
     return [
         {"id": n, "name": f"name {n}", "score": n / 7, "active": n % 3 == 0, "group": f"g{n % 10}"} for n in range(RECORDS)
     ]
+
+
+def items_cell():
+    """A cell that fills a session."""
+    return f"class Item:\n    def __init__(self, n): self.n = n\nitems = [Item(n) for n in range({OBJECTS})]"
 
 
 def timed(action, rounds, warm_up=2):
@@ -209,7 +216,7 @@ def keelback_figures(rounds):
 
     with tempfile.TemporaryDirectory() as folder, keelback.Sandbox() as box:
         path = os.path.join(folder, "session")
-        ok(box.run(f"class Item:\n    def __init__(self, n): self.n = n\nitems = [Item(n) for n in range({OBJECTS})]"))
+        ok(box.run(items_cell()))
         yield "save", timed(lambda: box.save(path), rounds)
 
         def load():
@@ -317,31 +324,59 @@ def eryx_figures(rounds):
     yield "memory", memory_of(make, 20)
 
 
+def dspy_figures(rounds):
+    from dspy import PythonInterpreter
+
+    def first():
+        with PythonInterpreter() as one:
+            assert str(one.execute("1+1")) == "2"
+
+    yield "first", timed(first, rounds, 1)
+
+    def add(a: int, b: int) -> int:
+        return a + b
+
+    with PythonInterpreter(tools={"add": add}) as box:
+        yield "live", timed(lambda: box.execute("1+1"), 10 * rounds)
+        calls = 200
+        code = f"for i in range({calls}): add(i, 1)"
+        yield "tool", timed(lambda: box.execute(code), rounds) / calls
+
+    def make():
+        one = PythonInterpreter()
+        one.execute("1+1")
+        return one
+
+    yield "memory", memory_of(make, 5)
+
+
 STARTS = {
     "keelback": "import keelback; assert keelback.Sandbox().run('1+1').value == 2",
     "monty": "from pydantic_monty import Monty\nwith Monty() as m, m.checkout() as s: assert s.feed_run('1+1') == 2",
     "eryx": "import eryx; assert '2' in eryx.Sandbox().execute('print(1+1)').stdout_text",
+    "dspy": "from dspy import PythonInterpreter\nwith PythonInterpreter() as p: assert str(p.execute('1+1')) == '2'",
 }
-FIGURES = {"keelback": keelback_figures, "monty": monty_figures, "eryx": eryx_figures}
-MODULES = {"monty": "pydantic_monty", "eryx": "eryx"}
+FIGURES = {"keelback": keelback_figures, "monty": monty_figures, "eryx": eryx_figures, "dspy": dspy_figures}
+# The first use of dspy's fetches Pyodide.
+PROBE_SECONDS = 120
 
 
 def start_figures(peer, rounds):
     """Whole processes. The interpreter's own start is in them, so it is measured in turn and shown below the table."""
-    environment = {**os.environ, "PYTHONPATH": str(PACKAGE)}
+    with tempfile.TemporaryDirectory() as bytecode:
+        # Compiled once, as an installer does it, whatever the caller's environment says.
+        environment = {**os.environ, "PYTHONPATH": str(PACKAGE), "PYTHONPYCACHEPREFIX": bytecode}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
 
-    def process(code):
-        subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+        def process(code):
+            command = [sys.executable, "-c", code]
+            return subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE).stdout
 
-    yield "start", timed(lambda: process(STARTS[peer]), 3 * rounds)
-    if peer == "keelback":
-        yield "bare", timed(lambda: process("pass"), 3 * rounds)
-        code = "import time; s = time.perf_counter(); import keelback; print(time.perf_counter() - s)"
-        times = [
-            float(subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True).stdout)
-            for _ in range(3 * rounds)
-        ]
-        yield "import", median(times)
+        yield "start", timed(lambda: process(STARTS[peer]), 3 * rounds)
+        if peer == "keelback":
+            yield "bare", timed(lambda: process("pass"), 3 * rounds)
+            code = "import time; s = time.perf_counter(); import keelback; print(time.perf_counter() - s)"
+            yield "import", median(float(process(code)) for _ in range(3 * rounds))
 
 
 def measure(peer, rounds):
@@ -352,6 +387,21 @@ def measure(peer, rounds):
                 print(json.dumps([name, value]), flush=True)
         except Exception as error:
             print(f"{peer}: {type(error).__name__}: {str(error):.200}", file=sys.stderr)
+
+
+def why_not(peer):
+    """Why *peer* gives no first result under this Python, or None when it does."""
+    try:
+        probe = subprocess.run(
+            [sys.executable, "-c", STARTS[peer]], capture_output=True, text=True, timeout=PROBE_SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        return f"no first result within {PROBE_SECONDS} s"
+    if probe.returncode == 0:
+        return None
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", probe.stderr)
+    lines = [line.strip() for line in plain.splitlines() if re.search(r"[Ee]rror: ", line)]
+    return f"{lines[0]:.200}" if lines else f"its process ended with {probe.returncode}"
 
 
 def measured(peer, rounds):
@@ -378,12 +428,14 @@ def main():
     if arguments.measure:
         return measure(arguments.measure, arguments.rounds)
     peers = ["keelback"]
-    for peer, module in MODULES.items() if arguments.rivals else ():
-        probe = subprocess.run([sys.executable, "-c", f"import {module}"], stderr=subprocess.DEVNULL)
-        if probe.returncode == 0:
+    # Deno comes as a package of Python's too, and is looked for on the search path.
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    for peer in [peer for peer in FIGURES if peer != "keelback"] if arguments.rivals else []:
+        reason = why_not(peer)
+        if reason is None:
             peers.append(peer)
         else:
-            print(f"{peer} is skipped: `import {module}` fails in this Python", file=sys.stderr)
+            print(f"{peer} is skipped: {reason}", file=sys.stderr)
     figures = {peer: measured(peer, arguments.rounds) for peer in peers}
     print(f"| median of rounds | target | {' | '.join(peers)} |")
     print(f"| --- | ---: | {' | '.join('---:' for _ in peers)} |")

@@ -41,6 +41,16 @@ class Case(unittest.TestCase):
 
 
 class Values(Case):
+    def test_a_container_that_changes_its_size_is_refused(self):
+        class Odd(set):
+            def __iter__(self):
+                return iter([*set(self), "more"])
+
+        self.box.set(x=1)
+        with self.assertRaisesRegex(ValueError, "changed its size"):
+            self.box.set(x=[Odd({1})])
+        self.assertEqual(self.box.get("x"), 1)
+
     def test_what_crosses_is_the_same_on_both_sides(self):
         for value in [
             None, True, False, 0, -1, 2**63 - 1, -(2**63), 2**63, 2**70, -(2**70), 0.1, -0.0, math.inf, -math.inf, 1e-320,

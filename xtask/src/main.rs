@@ -1,6 +1,7 @@
 //! The project's own tasks. `cargo xtask` lists them.
 
 mod bench;
+mod bench_python;
 mod conformance;
 mod guest;
 mod network;
@@ -21,6 +22,8 @@ usage: cargo xtask TASK
 
   test                      every test there is: Rust and Python
   bench                     times the command beside native python3, in one run
+  bench python [--rivals] [--rounds N]
+                            times the Python package, beside other sandboxes where pip has them
   guest                     builds the guest image from its sources into guest/artefact
   guest --check             says whether guest/artefact is what the sources give, without building
   guest --check --rebuild   builds it anew and compares bit for bit
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
     let result = match words.as_slice() {
         ["test"] => test::run(&root),
         ["bench"] => bench::run(&root),
+        ["bench", "python", ..] => bench_python::run(&root, &arguments[2..]),
         ["guest"] => guest::build(&root),
         ["guest", "--check"] => guest::check(&root),
         ["guest", "--check", "--rebuild"] => guest::rebuild(&root),

@@ -112,7 +112,7 @@ fn clients(root: &Path, count: &mut Count) -> Result<()> {
 }
 
 /// Builds the extension module and puts it where the package looks for it.
-fn extension(root: &Path) -> Result<()> {
+pub(crate) fn extension(root: &Path) -> Result<()> {
     crate::check(cargo(root).args(["build", "--release", "--quiet", "--package", "keelback-python"]))?;
     let built = crate::target(root).join("release").join(format!(
         "{}_native{}",

@@ -13,7 +13,9 @@ use std::{
     time::Duration,
 };
 
-use keelback_sandbox::{Cell, Error, Event, InterruptHandle, Limits, Permissions, SessionOptions, Stdin, Stream};
+use keelback_sandbox::{
+    Cell, Error, Event, FoundError, InterruptHandle, Limits, Permissions, SessionOptions, Stdin, Stream,
+};
 use pyo3::{
     create_exception,
     exceptions::PyException,
@@ -280,17 +282,28 @@ impl Session {
     }
 
     fn set(&self, py: Python<'_>, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        let value = convert::from_python(value)?;
-        self.with(py, |session| session.set(name, value))
+        let binding = convert::binding(name, value)?;
+        self.with(py, |session| session.bind(binding))
     }
 
     /// `(repr, has_value, value)`, or None when there is no such name.
     fn get<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Option<(String, bool, Bound<'py, PyAny>)>> {
-        let Some((repr, value)) = self.with(py, |session| session.get(name))? else {
-            return Ok(None);
-        };
-        let has_value = value.is_some();
-        Ok(Some((repr, has_value, convert::to_python(py, &value.unwrap_or(keelback_sandbox::Value::None))?)))
+        let found = self.with(py, |session| {
+            session.get_with(name, |found| {
+                Python::attach(|py| {
+                    let found = found.build(&mut convert::Objects::new(py))?;
+                    Ok(found.map(|(repr, value)| (repr, value.map(Bound::unbind))))
+                })
+            })
+        })?;
+        let found = found.map_err(|failed: FoundError<PyErr>| match failed {
+            FoundError::Protocol(text) => error(Error::Protocol(text)),
+            FoundError::Build(error) => error,
+        })?;
+        Ok(found.map(|(repr, value)| {
+            let has_value = value.is_some();
+            (repr, has_value, value.unwrap_or_else(|| py.None()).into_bound(py))
+        }))
     }
 
     fn variables(&self, py: Python<'_>) -> PyResult<Vec<(String, String, String)>> {

@@ -17,7 +17,7 @@ use crate::{
     image::{self, Progress},
     imports::{Image, WeakImage},
     mapped::Mapped,
-    snapshot::Snapshot,
+    snapshot::{self, Snapshot},
     wasi,
     watch::Watch,
 };
@@ -181,7 +181,8 @@ impl Engine {
     /// [`Error::Snapshot`] when the file is none of this version's snapshots, is damaged, or was saved with another
     /// [`Image`] than that of `options`; and as [`Engine::session`].
     pub fn load(&self, path: &Path, options: SessionOptions) -> Result<Session, Error> {
-        let snapshot = Snapshot::read(path, &options.limits)?;
+        let bytes = snapshot::read(path, &options.limits)?;
+        let snapshot = Snapshot::decode(&bytes, path, &options.limits)?;
         snapshot.check_image(path, options.image.as_ref())?;
         Session::resume(self, snapshot, options)
     }

@@ -12,7 +12,7 @@ use crate::{
     host::State,
     imports::Image,
     marshal, pages,
-    snapshot::MemoryImage,
+    snapshot::{MemoryImage, MemoryMap},
     watch::RunningCell,
 };
 
@@ -52,7 +52,7 @@ impl Guest {
         engine: &Inner,
         state: State,
         image: Option<&Image>,
-        memory: Option<&MemoryImage>,
+        memory: Option<MemoryImage<'_>>,
     ) -> Result<Self, Error> {
         let mut guest = match engine.take_idle(image) {
             Some(mut guest) => {
@@ -186,10 +186,20 @@ impl Guest {
     /// Makes one request and waits for its response.
     pub(crate) async fn request(&mut self, request: &[u8]) -> Result<Value, Failure> {
         let cell = Arc::clone(&self.cell);
+        metered(&cell, async {
+            let bytes = self.exchange(request).await?;
+            marshal::decode(bytes).map_err(|error| Failure::Protocol(error.to_string()))
+        })
+        .await
+    }
+
+    /// As `request`; the response as it lies in the guest's memory.
+    pub(crate) async fn request_bytes(&mut self, request: &[u8]) -> Result<&[u8], Failure> {
+        let cell = Arc::clone(&self.cell);
         metered(&cell, self.exchange(request)).await
     }
 
-    async fn exchange(&mut self, request: &[u8]) -> Result<Value, Failure> {
+    async fn exchange(&mut self, request: &[u8]) -> Result<&[u8], Failure> {
         let outside = || Failure::Protocol("guest named bytes outside its memory".into());
         let len = i32::try_from(request.len()).map_err(|_| Failure::Protocol("request is larger than 2 GiB".into()))?;
         let ptr = self.alloc.call_async(&mut self.store, len).await.map_err(Failure::Trap)?;
@@ -202,8 +212,7 @@ impl Guest {
         let len = usize::try_from(len).map_err(|_| Failure::Protocol("guest could not answer".into()))?;
         let start = self.result.call_async(&mut self.store, ()).await.map_err(Failure::Trap)? as u32 as usize;
         let data = self.memory.data(&self.store);
-        let bytes = start.checked_add(len).and_then(|end| data.get(start..end)).ok_or_else(outside)?;
-        marshal::decode(bytes).map_err(|error| Failure::Protocol(error.to_string()))
+        start.checked_add(len).and_then(|end| data.get(start..end)).ok_or_else(outside)
     }
 
     /// Bytes of linear memory.
@@ -217,22 +226,28 @@ impl Guest {
         (self.memory.data(&self.store), stack_pointer)
     }
 
-    /// A copy of all the guest's state outside the host, where it differs from the image.
-    pub(crate) fn capture(&mut self, engine: &Inner) -> MemoryImage {
+    /// All the guest's state outside the host: where its memory differs from the image, and the memory.
+    pub(crate) fn changed(&mut self, engine: &Inner) -> (MemoryMap, &[u8]) {
         let stack_pointer = self.stack_pointer.get(&mut self.store).i32().unwrap_or_default();
         let data = self.memory.data(&self.store);
         let pages = pages::dirty(data, Guest::pristine(&self.image, engine));
-        let mut bytes = Vec::with_capacity(pages.len() * pages::PAGE);
-        pages.iter().for_each(|index| bytes.extend_from_slice(pages::page(data, *index as usize)));
-        MemoryImage { len: data.len() as u64, stack_pointer, pages, bytes }
+        (MemoryMap { len: data.len() as u64, stack_pointer, pages }, data)
+    }
+
+    /// A copy of that.
+    pub(crate) fn capture(&mut self, engine: &Inner) -> (MemoryMap, Vec<u8>) {
+        let (map, data) = self.changed(engine);
+        let mut bytes = Vec::with_capacity(map.pages.len() * pages::PAGE);
+        map.pages.iter().for_each(|index| bytes.extend_from_slice(pages::page(data, *index as usize)));
+        (map, bytes)
     }
 
     /// Puts a fresh instance into the state of `image`.
-    fn restore(&mut self, image: &MemoryImage) -> Result<(), Error> {
-        self.grow_to(image.len)?;
-        self.stack_pointer.set(&mut self.store, Val::I32(image.stack_pointer)).map_err(Error::engine)?;
+    fn restore(&mut self, image: MemoryImage<'_>) -> Result<(), Error> {
+        self.grow_to(image.map.len)?;
+        self.stack_pointer.set(&mut self.store, Val::I32(image.map.stack_pointer)).map_err(Error::engine)?;
         let data = self.memory.data_mut(&mut self.store);
-        for (index, page) in image.pages.iter().zip(image.bytes.chunks_exact(pages::PAGE)) {
+        for (index, page) in image.map.pages.iter().zip(image.bytes.chunks_exact(pages::PAGE)) {
             let start = *index as usize * pages::PAGE;
             let target = data.get_mut(start..start + pages::PAGE);
             target.ok_or_else(|| Error::Image { reason: "a page lies outside memory".into() })?.copy_from_slice(page);

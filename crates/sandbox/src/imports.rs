@@ -17,7 +17,7 @@ use crate::{
     mapped::{Mapped, Shared},
     packages::Packages,
     pages::{self, PAGE},
-    snapshot::{MemoryImage, SnapshotError},
+    snapshot::{self, MemoryMap, SavedImage, SnapshotError},
     wasi::Time,
 };
 
@@ -65,10 +65,9 @@ impl fmt::Display for ImageName {
     }
 }
 
-/// What is in a file of an image.
+/// What is in a file of an image beside its memory.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct SavedImage {
-    pub(crate) memory: MemoryImage,
+pub(crate) struct About {
     time: Time,
     imports: Vec<String>,
     /// How many paths of packages it was made with.
@@ -159,12 +158,10 @@ impl Image {
     pub fn save(&self, path: &Path) -> Result<(), Error> {
         let (memory, plain) = (self.memory(), self.0.plain.as_ref());
         let pages = pages::by_comparison(memory, plain);
-        let mut bytes = Vec::with_capacity(pages.len() * PAGE);
-        pages.iter().for_each(|index| bytes.extend_from_slice(pages::page(memory, *index as usize)));
-        let memory = MemoryImage { len: memory.len() as u64, stack_pointer: self.0.stack_pointer, pages, bytes };
+        let map = MemoryMap { len: memory.len() as u64, stack_pointer: self.0.stack_pointer, pages };
         let imports = self.0.name.imports.clone();
-        let saved = SavedImage { memory, time: self.0.time, imports, packages: self.0.packages.len() };
-        Ok(saved.write(path)?)
+        let about = About { time: self.0.time, imports, packages: self.0.packages.len() };
+        Ok(snapshot::write_image(path, &map, memory, &about)?)
     }
 
     /// The image saved at `path`, the very same one: sessions saved with it can be loaded with it. `permissions` has the
@@ -174,23 +171,25 @@ impl Image {
     /// [`Error::Snapshot`] when the file is no image of this version, or is damaged; [`Error::Imports`] when packages are
     /// missing.
     pub fn load(engine: &Engine, path: &Path, permissions: Permissions) -> Result<Self, Error> {
-        let SavedImage { memory: saved, time, imports, packages } = SavedImage::read(path)?;
+        let file = snapshot::read_image(path)?;
+        let SavedImage { map, bytes, about } = SavedImage::decode(&file, path)?;
+        let About { time, imports, packages } = about;
         let given = permissions.packages.len();
         if packages != given {
             return Err(ImageError::Packages { saved: packages, given }.into());
         }
         let plain = engine.0.pristine.as_ref();
-        let len = usize::try_from(saved.len).unwrap_or(usize::MAX);
+        let len = usize::try_from(map.len).unwrap_or(usize::MAX);
         if len < plain.len() {
             return Err(SnapshotError::Damaged { path: path.to_owned(), reason: "its memory is too small" }.into());
         }
         let mut memory = vec![0; len];
         memory[..plain.len()].copy_from_slice(plain);
-        for (index, page) in saved.pages.iter().zip(saved.bytes.chunks_exact(PAGE)) {
+        for (index, page) in map.pages.iter().zip(bytes.chunks_exact(PAGE)) {
             let start = *index as usize * PAGE;
             memory[start..start + PAGE].copy_from_slice(page);
         }
-        Self::new(engine, &memory, saved.stack_pointer, time, imports, permissions.packages)
+        Self::new(engine, &memory, map.stack_pointer, time, imports, permissions.packages)
     }
 
     /// The modules it was made with.

@@ -47,6 +47,7 @@ mod report;
 mod session;
 mod snapshot;
 mod tool;
+mod transfer;
 mod wasi;
 mod watch;
 
@@ -71,3 +72,4 @@ pub use report::Report;
 pub use session::{InterruptHandle, Session};
 pub use snapshot::SnapshotError;
 pub use tool::{Arguments, Parameter, ParameterKind, Tool, ToolError};
+pub use transfer::{Binding, Build, Found, FoundError, Named, Scalar, Sequence, build};

@@ -4,8 +4,12 @@
 //! The decoder reads what an untrusted guest wrote: nothing is allocated before its bytes are known to be there, and
 //! nesting, item count and size have a stated maximum. Only the codes that CPython writes for version 2 are known here.
 
+use std::{borrow::Cow, convert::Infallible};
+
 use keelback_session::Value;
 use num_bigint::{BigInt, Sign};
+
+use crate::transfer::{Build, Scalar, Sequence};
 
 /// Deepest nesting that is decoded; CPython's own marshal stops writing at 2,000.
 pub(crate) const MAX_DEPTH: usize = 1_000;
@@ -34,32 +38,105 @@ pub(crate) enum DecodeError {
 /// # Errors
 /// [`DecodeError`] when the bytes are not one whole value within the limits.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Value, DecodeError> {
-    let mut reader = Reader { bytes, offset: 0, items: 0 };
-    let value = match reader.value(0)? {
-        Item::Value(value) => value,
-        Item::Null => {
-            return Err(DecodeError::UnknownType { code: b'0', offset: 0 });
+    let mut reader = Reader::new(bytes);
+    let value = reader.value(&mut Values).map_err(ReadError::into_data)?;
+    reader.end()?;
+    Ok(value)
+}
+
+/// Why nothing was built of bytes.
+#[derive(Debug)]
+pub(crate) enum ReadError<E> {
+    Data(DecodeError),
+    Build(E),
+}
+
+impl ReadError<Infallible> {
+    pub(crate) fn into_data(self) -> DecodeError {
+        match self {
+            ReadError::Data(error) => error,
+            ReadError::Build(never) => match never {},
         }
-    };
-    match bytes.len() - reader.offset {
-        0 => Ok(value),
-        count => Err(DecodeError::TrailingBytes { count }),
     }
 }
 
-enum Item {
-    Value(Value),
-    /// The end of a dict.
-    Null,
+impl<E> From<DecodeError> for ReadError<E> {
+    fn from(error: DecodeError) -> Self {
+        ReadError::Data(error)
+    }
 }
 
-struct Reader<'a> {
+/// Builds [`Value`]s.
+pub(crate) struct Values;
+
+impl Build for Values {
+    type Object = Value;
+    type Error = Infallible;
+
+    fn scalar(&mut self, scalar: Scalar<'_>) -> Result<Value, Infallible> {
+        Ok(match scalar {
+            Scalar::None => Value::None,
+            Scalar::Bool(value) => Value::Bool(value),
+            Scalar::Int(value) => Value::Int(value),
+            Scalar::BigInt(value) => Value::BigInt(value.into_owned()),
+            Scalar::Float(value) => Value::Float(value),
+            Scalar::Complex(re, im) => Value::Complex(re, im),
+            Scalar::Str(text) => Value::Str(text.to_owned()),
+            Scalar::Bytes(bytes) => Value::Bytes(bytes.to_owned()),
+        })
+    }
+
+    fn sequence(&mut self, kind: Sequence, items: Vec<Value>) -> Result<Value, Infallible> {
+        Ok(match kind {
+            Sequence::List => Value::List(items),
+            Sequence::Tuple => Value::Tuple(items),
+            Sequence::Set => Value::Set(items),
+            Sequence::FrozenSet => Value::FrozenSet(items),
+        })
+    }
+
+    fn dict(&mut self, items: Vec<(Value, Value)>) -> Result<Value, Infallible> {
+        Ok(Value::Dict(items))
+    }
+}
+
+/// Reads values one after the other.
+pub(crate) struct Reader<'a> {
     bytes: &'a [u8],
     offset: usize,
     items: usize,
 }
 
+/// Where a value stands: what ends a dict is none, and a key is built as one.
+#[derive(Clone, Copy)]
+enum Place {
+    Item,
+    Key(usize),
+}
+
 impl<'a> Reader<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Reader { bytes, offset: 0, items: 0 }
+    }
+
+    /// Nothing may follow.
+    pub(crate) fn end(&self) -> Result<(), DecodeError> {
+        match self.bytes.len() - self.offset {
+            0 => Ok(()),
+            count => Err(DecodeError::TrailingBytes { count }),
+        }
+    }
+
+    /// The number of items of a tuple, which are to be read next; None when it is no tuple.
+    pub(crate) fn tuple(&mut self) -> Result<Option<usize>, DecodeError> {
+        let [code] = self.array()?;
+        Ok(match code {
+            b'(' => Some(self.len()?),
+            b')' => Some(self.array::<1>()?[0].into()),
+            _ => None,
+        })
+    }
+
     fn take(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
         let rest = &self.bytes[self.offset..];
         let taken = rest.get(..len).ok_or(DecodeError::Truncated { len: self.bytes.len() })?;
@@ -80,101 +157,122 @@ impl<'a> Reader<'a> {
         Ok(f64::from_le_bytes(self.array()?))
     }
 
-    fn text(&mut self, len: usize) -> Result<Value, DecodeError> {
+    fn text<B: Build>(
+        &mut self,
+        build: &mut B,
+        len: usize,
+        place: Place,
+    ) -> Result<Result<B::Object, B::Error>, DecodeError> {
         let bytes = self.take(len)?;
-        Ok(Value::Str(match std::str::from_utf8(bytes) {
-            Ok(text) => text.to_owned(),
-            Err(_) => String::from_utf8_lossy(bytes).into_owned(),
-        }))
+        let text = match str::from_utf8(bytes) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(bytes),
+        };
+        Ok(match place {
+            Place::Key(index) => build.key(index, &text),
+            Place::Item => build.scalar(Scalar::Str(&text)),
+        })
     }
 
-    fn sequence(&mut self, len: usize, depth: usize) -> Result<Vec<Value>, DecodeError> {
+    fn sequence<B: Build>(
+        &mut self,
+        build: &mut B,
+        kind: Sequence,
+        len: usize,
+        depth: usize,
+    ) -> Result<B::Object, ReadError<B::Error>> {
         // Every item has at least one byte, so a length beyond what is left is refused before it is reserved.
         if len > self.bytes.len() - self.offset {
-            return Err(DecodeError::Truncated { len: self.bytes.len() });
+            return Err(DecodeError::Truncated { len: self.bytes.len() }.into());
         }
         if len > MAX_ITEMS - self.items.min(MAX_ITEMS) {
-            return Err(DecodeError::TooManyItems { limit: MAX_ITEMS });
+            return Err(DecodeError::TooManyItems { limit: MAX_ITEMS }.into());
         }
         let mut items = Vec::with_capacity(len);
         for _ in 0..len {
-            items.push(self.required(depth)?);
+            items.push(self.required(build, depth)?);
         }
-        Ok(items)
+        build.sequence(kind, items).map_err(ReadError::Build)
     }
 
-    fn required(&mut self, depth: usize) -> Result<Value, DecodeError> {
+    /// One value.
+    pub(crate) fn value<B: Build>(&mut self, build: &mut B) -> Result<B::Object, ReadError<B::Error>> {
         let offset = self.offset;
-        match self.value(depth + 1)? {
-            Item::Value(value) => Ok(value),
-            Item::Null => Err(DecodeError::UnknownType { code: b'0', offset }),
-        }
+        let value = self.item(build, 0, Place::Item)?;
+        value.ok_or_else(|| DecodeError::UnknownType { code: b'0', offset }.into())
     }
 
-    fn value(&mut self, depth: usize) -> Result<Item, DecodeError> {
+    fn required<B: Build>(&mut self, build: &mut B, depth: usize) -> Result<B::Object, ReadError<B::Error>> {
+        let offset = self.offset;
+        let value = self.item(build, depth + 1, Place::Item)?;
+        value.ok_or_else(|| DecodeError::UnknownType { code: b'0', offset }.into())
+    }
+
+    /// None for the end of a dict.
+    fn item<B: Build>(
+        &mut self,
+        build: &mut B,
+        depth: usize,
+        place: Place,
+    ) -> Result<Option<B::Object>, ReadError<B::Error>> {
         if depth > MAX_DEPTH {
-            return Err(DecodeError::TooDeep { limit: MAX_DEPTH });
+            return Err(DecodeError::TooDeep { limit: MAX_DEPTH }.into());
         }
         self.items += 1;
         if self.items > MAX_ITEMS {
-            return Err(DecodeError::TooManyItems { limit: MAX_ITEMS });
+            return Err(DecodeError::TooManyItems { limit: MAX_ITEMS }.into());
         }
         let offset = self.offset;
         let [code] = self.array()?;
-        Ok(Item::Value(match code {
-            b'0' => return Ok(Item::Null),
-            b'N' => Value::None,
-            b'F' => Value::Bool(false),
-            b'T' => Value::Bool(true),
-            b'i' => Value::Int(i32::from_le_bytes(self.array()?).into()),
-            b'l' => self.long(offset)?,
-            b'g' => Value::Float(self.float()?),
-            b'y' => Value::Complex(self.float()?, self.float()?),
+        let built = match code {
+            b'0' => return Ok(None),
+            b'N' => build.scalar(Scalar::None),
+            b'F' => build.scalar(Scalar::Bool(false)),
+            b'T' => build.scalar(Scalar::Bool(true)),
+            b'i' => build.scalar(Scalar::Int(i32::from_le_bytes(self.array()?).into())),
+            b'l' => build.scalar(self.long(offset)?),
+            b'g' => build.scalar(Scalar::Float(self.float()?)),
+            b'y' => build.scalar(Scalar::Complex(self.float()?, self.float()?)),
             b's' => {
                 let len = self.len()?;
-                Value::Bytes(self.take(len)?.to_vec())
+                build.scalar(Scalar::Bytes(self.take(len)?))
             }
             b'u' | b't' | b'a' | b'A' => {
                 let len = self.len()?;
-                self.text(len)?
+                self.text(build, len, place)?
             }
             b'z' | b'Z' => {
                 let [len] = self.array()?;
-                self.text(len.into())?
+                self.text(build, len.into(), place)?
             }
-            b'[' => {
+            b'[' | b'(' | b'<' | b'>' => {
                 let len = self.len()?;
-                Value::List(self.sequence(len, depth)?)
-            }
-            b'(' => {
-                let len = self.len()?;
-                Value::Tuple(self.sequence(len, depth)?)
+                let kind = match code {
+                    b'[' => Sequence::List,
+                    b'(' => Sequence::Tuple,
+                    b'<' => Sequence::Set,
+                    _ => Sequence::FrozenSet,
+                };
+                return self.sequence(build, kind, len, depth).map(Some);
             }
             b')' => {
                 let [len] = self.array()?;
-                Value::Tuple(self.sequence(len.into(), depth)?)
-            }
-            b'<' => {
-                let len = self.len()?;
-                Value::Set(self.sequence(len, depth)?)
-            }
-            b'>' => {
-                let len = self.len()?;
-                Value::FrozenSet(self.sequence(len, depth)?)
+                return self.sequence(build, Sequence::Tuple, len.into(), depth).map(Some);
             }
             b'{' => {
                 let mut items = Vec::new();
-                while let Item::Value(key) = self.value(depth + 1)? {
-                    items.push((key, self.required(depth)?));
+                while let Some(key) = self.item(build, depth + 1, Place::Key(items.len()))? {
+                    items.push((key, self.required(build, depth)?));
                 }
-                Value::Dict(items)
+                build.dict(items)
             }
-            code => return Err(DecodeError::UnknownType { code, offset }),
-        }))
+            code => return Err(DecodeError::UnknownType { code, offset }.into()),
+        };
+        built.map(Some).map_err(ReadError::Build)
     }
 
     /// An int beyond 32 bits: a signed count of 15-bit digits, least significant first.
-    fn long(&mut self, offset: usize) -> Result<Value, DecodeError> {
+    fn long(&mut self, offset: usize) -> Result<Scalar<'static>, DecodeError> {
         let count = i32::from_le_bytes(self.array()?);
         let digits = self.take(count.unsigned_abs() as usize * 2)?;
         let digit = |pair: &[u8]| u16::from_le_bytes([pair[0], pair[1]]);
@@ -198,7 +296,7 @@ impl<'a> Reader<'a> {
         magnitude.push(word as u8);
         let sign = if count < 0 { Sign::Minus } else { Sign::Plus };
         let value = BigInt::from_bytes_le(sign, &magnitude);
-        Ok(i64::try_from(&value).map_or_else(|_| Value::BigInt(value), Value::Int))
+        Ok(i64::try_from(&value).map_or_else(|_| Scalar::BigInt(Cow::Owned(value)), Scalar::Int))
     }
 }
 
@@ -206,50 +304,67 @@ impl<'a> Reader<'a> {
 /// cut off by the guest's own memory limit long before.
 pub(crate) fn encode(value: &Value, out: &mut Vec<u8>) {
     match value {
-        Value::None => out.push(b'N'),
-        Value::Bool(false) => out.push(b'F'),
-        Value::Bool(true) => out.push(b'T'),
-        Value::Int(value) => match i32::try_from(*value) {
+        Value::None => encode_scalar(&Scalar::None, out),
+        Value::Bool(value) => encode_scalar(&Scalar::Bool(*value), out),
+        Value::Int(value) => encode_scalar(&Scalar::Int(*value), out),
+        Value::BigInt(value) => encode_scalar(&Scalar::BigInt(Cow::Borrowed(value)), out),
+        Value::Float(value) => encode_scalar(&Scalar::Float(*value), out),
+        Value::Complex(re, im) => encode_scalar(&Scalar::Complex(*re, *im), out),
+        Value::Str(text) => encode_scalar(&Scalar::Str(text), out),
+        Value::Bytes(bytes) => encode_scalar(&Scalar::Bytes(bytes), out),
+        Value::List(items) => encode_sequence(Sequence::List, items, out),
+        Value::Tuple(items) => encode_sequence(Sequence::Tuple, items, out),
+        Value::Set(items) => encode_sequence(Sequence::Set, items, out),
+        Value::FrozenSet(items) => encode_sequence(Sequence::FrozenSet, items, out),
+        Value::Dict(items) => {
+            out.push(DICT);
+            for (key, value) in items {
+                encode(key, out);
+                encode(value, out);
+            }
+            out.push(DICT_END);
+        }
+    }
+}
+
+/// What keys and values in turn follow,
+pub(crate) const DICT: u8 = b'{';
+/// up to this.
+pub(crate) const DICT_END: u8 = b'0';
+
+pub(crate) fn encode_scalar(scalar: &Scalar<'_>, out: &mut Vec<u8>) {
+    match scalar {
+        Scalar::None => out.push(b'N'),
+        Scalar::Bool(false) => out.push(b'F'),
+        Scalar::Bool(true) => out.push(b'T'),
+        Scalar::Int(value) => match i32::try_from(*value) {
             Ok(small) => {
                 out.push(b'i');
                 out.extend(small.to_le_bytes());
             }
             Err(_) => encode_long(&BigInt::from(*value), out),
         },
-        Value::BigInt(value) => match i32::try_from(value) {
-            Ok(small) => encode(&Value::Int(small.into()), out),
+        Scalar::BigInt(value) => match i64::try_from(value.as_ref()) {
+            Ok(small) => encode_scalar(&Scalar::Int(small), out),
             Err(_) => encode_long(value, out),
         },
-        Value::Float(value) => {
+        Scalar::Float(value) => {
             out.push(b'g');
             out.extend(value.to_le_bytes());
         }
-        Value::Complex(re, im) => {
+        Scalar::Complex(re, im) => {
             out.push(b'y');
             out.extend(re.to_le_bytes());
             out.extend(im.to_le_bytes());
         }
-        Value::Str(text) => {
-            encode_head(b'u', text.len(), out);
-            out.extend_from_slice(text.as_bytes());
-        }
-        Value::Bytes(bytes) => {
-            encode_head(b's', bytes.len(), out);
-            out.extend_from_slice(bytes);
-        }
-        Value::List(items) => encode_sequence(b'[', items, out),
-        Value::Tuple(items) => encode_sequence(b'(', items, out),
-        Value::Set(items) => encode_sequence(b'<', items, out),
-        Value::FrozenSet(items) => encode_sequence(b'>', items, out),
-        Value::Dict(items) => {
-            out.push(b'{');
-            for (key, value) in items {
-                encode(key, out);
-                encode(value, out);
-            }
-            out.push(b'0');
-        }
+        Scalar::Str(text) => encode_bytes(b'u', text.as_bytes(), out),
+        Scalar::Bytes(bytes) => encode_bytes(b's', bytes, out),
     }
+}
+
+fn encode_bytes(code: u8, bytes: &[u8], out: &mut Vec<u8>) {
+    encode_head(code, bytes.len(), out);
+    out.extend_from_slice(bytes);
 }
 
 fn encode_head(code: u8, len: usize, out: &mut Vec<u8>) {
@@ -257,8 +372,19 @@ fn encode_head(code: u8, len: usize, out: &mut Vec<u8>) {
     out.extend((len as i32).to_le_bytes());
 }
 
-fn encode_sequence(code: u8, items: &[Value], out: &mut Vec<u8>) {
-    encode_head(code, items.len(), out);
+/// What the items of a sequence follow.
+pub(crate) fn encode_sequence_head(kind: Sequence, len: usize, out: &mut Vec<u8>) {
+    let code = match kind {
+        Sequence::List => b'[',
+        Sequence::Tuple => b'(',
+        Sequence::Set => b'<',
+        Sequence::FrozenSet => b'>',
+    };
+    encode_head(code, len, out);
+}
+
+fn encode_sequence(kind: Sequence, items: &[Value], out: &mut Vec<u8>) {
+    encode_sequence_head(kind, items.len(), out);
     items.iter().for_each(|item| encode(item, out));
 }
 

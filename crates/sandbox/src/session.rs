@@ -20,7 +20,8 @@ use crate::{
     outcome,
     output::{Output, Sink},
     packages,
-    snapshot::{Checkpoint, Snapshot, SnapshotError},
+    snapshot::{Checkpoint, MemoryImage, Saved, Snapshot, SnapshotError},
+    transfer::{Binding, Found, FoundError},
     wasi::{self, Time, WasiCtx},
     watch::{Cause, CellEnd, RunningCell, Sleeper},
 };
@@ -66,14 +67,14 @@ impl Session {
         Ok(session)
     }
 
-    pub(crate) fn resume(engine: &Engine, snapshot: Snapshot, options: SessionOptions) -> Result<Self, Error> {
+    pub(crate) fn resume(engine: &Engine, snapshot: Snapshot<'_>, options: SessionOptions) -> Result<Self, Error> {
         let mut session = Session::without_guest(engine, with_packages_of_image(options))?;
         let fs = session.file_system()?.with_snapshot(&snapshot.files).map_err(SnapshotError::Files)?;
         let mut wasi = session.wasi(fs);
         wasi.set_time(snapshot.time);
         session.cells = snapshot.cells;
         pollster::block_on(async {
-            session.go_on(wasi, &snapshot.memory).await?;
+            session.go_on(wasi, MemoryImage { map: &snapshot.map, bytes: snapshot.bytes }).await?;
             session.find_packages().await
         })?;
         Ok(session)
@@ -153,7 +154,7 @@ impl Session {
     }
 
     /// Makes the guest of a session that goes on from `memory`.
-    async fn go_on(&mut self, wasi: WasiCtx, memory: &crate::snapshot::MemoryImage) -> Result<(), Error> {
+    async fn go_on(&mut self, wasi: WasiCtx, memory: MemoryImage<'_>) -> Result<(), Error> {
         let state = self.state(wasi)?;
         self.guest = Some(Guest::new(&self.engine.0, state, self.options.image.as_ref(), Some(memory)).await?);
         self.ask("fork").await
@@ -205,14 +206,25 @@ impl Session {
     /// A request that no user code takes part in, or hardly any: it has the limits of a cell all the same.
     async fn simple(&mut self, request: Vec<u8>) -> Result<Value, Error> {
         self.begin_cell();
-        let guest = self.guest.as_mut().ok_or_else(|| Error::SessionLost { reason: "it has no guest".into() })?;
+        let guest = self.guest.as_mut().ok_or_else(no_guest)?;
         let result = guest.request(&request).await;
         let end = self.cell.end();
-        result.map_err(|failure| {
-            self.guest = None;
-            let reason = describe(&failure, &end, &self.options.limits);
-            Error::SessionLost { reason }
-        })
+        result.map_err(|failure| self.lost(&failure, &end))
+    }
+
+    /// As `simple`, for a response that `read` makes something of.
+    async fn simple_read<T>(&mut self, request: Vec<u8>, read: impl FnOnce(&[u8]) -> T) -> Result<T, Error> {
+        self.begin_cell();
+        let guest = self.guest.as_mut().ok_or_else(no_guest)?;
+        let result = guest.request_bytes(&request).await;
+        let end = self.cell.end();
+        let result = result.map(read);
+        result.map_err(|failure| self.lost(&failure, &end))
+    }
+
+    fn lost(&mut self, failure: &Failure, end: &CellEnd) -> Error {
+        self.guest = None;
+        Error::SessionLost { reason: describe(failure, end, &self.options.limits) }
     }
 
     fn begin_cell(&mut self) {
@@ -288,7 +300,7 @@ impl Session {
         self.begin_cell();
         let request = self.request_for(&cell);
         // Taken out: a future that is dropped half-way leaves no guest behind, and the next use revives the session.
-        let mut guest = self.guest.take().ok_or_else(|| Error::SessionLost { reason: "it has no guest".into() })?;
+        let mut guest = self.guest.take().ok_or_else(no_guest)?;
         guest.store.data_mut().wasi.fs.begin_changes();
         let result = guest.request(&request).await;
         let end = self.cell.end();
@@ -416,40 +428,43 @@ impl Session {
         let mut wasi = self.wasi(checkpoint.fs.fork().map_err(SnapshotError::Files)?);
         wasi.set_time(checkpoint.time);
         self.cells = checkpoint.cells;
-        self.go_on(wasi, &memory).await
+        self.go_on(wasi, MemoryImage { map: &memory.0, bytes: &memory.1 }).await
+    }
+
+    /// The host's side of the guest, with nothing under way in it that the guest's memory knows of.
+    fn at_rest(&self) -> Result<&State, Error> {
+        let state = self.guest.as_ref().ok_or_else(no_guest)?.store.data();
+        if let Some(name) = state.host.call_under_way() {
+            return Err(SnapshotError::ToolCall { name: name.to_owned() }.into());
+        }
+        if let Some(name) = state.host.net.as_ref().and_then(Net::open_connection) {
+            return Err(SnapshotError::Connection { name: name.to_owned() }.into());
+        }
+        Ok(state)
+    }
+
+    /// The files of the session as they are now, and its time.
+    fn settled(&self) -> Result<(FileSystem, Time), Error> {
+        let wasi = &self.at_rest()?.wasi;
+        Ok((wasi.fs.fork().map_err(SnapshotError::Files)?, wasi.time()))
     }
 
     /// The state of the session now.
     fn capture(&mut self) -> Result<Checkpoint, Error> {
-        let engine = self.engine.clone();
-        let guest = self.guest_at_rest()?;
-        let fs = guest.store.data().wasi.fs.fork().map_err(SnapshotError::Files)?;
-        let time = guest.store.data().wasi.time();
-        let memory = Arc::new(guest.capture(&engine.0));
+        let (fs, time) = self.settled()?;
+        let guest = self.guest.as_mut().ok_or_else(no_guest)?;
+        let memory = Arc::new(guest.capture(&self.engine.0));
         Ok(Checkpoint { memory, fs, time, cells: self.cells })
-    }
-
-    /// The guest, with nothing of the host's under way that its memory knows of.
-    fn guest_at_rest(&mut self) -> Result<&mut Guest, Error> {
-        let guest = self.guest.as_mut().ok_or_else(|| Error::SessionLost { reason: "it has no guest".into() })?;
-        if let Some(name) = guest.store.data().host.call_under_way() {
-            return Err(SnapshotError::ToolCall { name: name.to_owned() }.into());
-        }
-        if let Some(name) = guest.store.data().host.net.as_ref().and_then(Net::open_connection) {
-            return Err(SnapshotError::Connection { name: name.to_owned() }.into());
-        }
-        Ok(guest)
     }
 
     /// What an image is made of: linear memory, the stack pointer, the time.
     pub(crate) fn whole(&mut self) -> Result<(&[u8], i32, Time), Error> {
-        let guest = self.guest_at_rest()?;
-        let wasi = &guest.store.data().wasi;
+        let wasi = &self.at_rest()?.wasi;
         if let Some(path) = wasi.fs.open_path() {
             return Err(ImageError::OpenFile { path: path.to_owned() }.into());
         }
         let time = wasi.time();
-        let (memory, stack_pointer) = guest.whole();
+        let (memory, stack_pointer) = self.guest.as_mut().ok_or_else(no_guest)?.whole();
         Ok((memory, stack_pointer, time))
     }
 
@@ -470,7 +485,7 @@ impl Session {
         let mut wasi = fork.wasi(state.fs);
         wasi.set_time(state.time);
         fork.cells = self.cells;
-        fork.go_on(wasi, &state.memory).await?;
+        fork.go_on(wasi, MemoryImage { map: &state.memory.0, bytes: &state.memory.1 }).await?;
         Ok(fork)
     }
 
@@ -500,11 +515,11 @@ impl Session {
     /// [`Error::Snapshot`] as [`Session::fork`], and when the file cannot be written.
     pub fn save(&mut self, path: &Path) -> Result<(), Error> {
         pollster::block_on(self.revive())?;
-        let state = self.capture()?;
-        let files = state.fs.to_snapshot().map_err(SnapshotError::Files)?;
-        let image = self.options.image.as_ref().map(|image| image.name().clone());
-        let snapshot = Snapshot { memory: state.memory, files, time: state.time, cells: state.cells, image };
-        Ok(snapshot.write(path)?)
+        let (fs, time) = self.settled()?;
+        let files = fs.to_snapshot().map_err(SnapshotError::Files)?;
+        let image = self.options.image.as_ref().map(|image| image.name());
+        let (map, memory) = self.guest.as_mut().ok_or_else(no_guest)?.changed(&self.engine.0);
+        Ok(Saved { map, memory, files, time, cells: self.cells, image }.write(path)?)
     }
 
     /// Binds a name in the namespace.
@@ -515,22 +530,36 @@ impl Session {
         self.simple_revived(marshal::tuple([Value::from("set"), Value::from(name), value])).map(drop)
     }
 
-    /// What a name is bound to: the value where it is plain data, else its repr (which is empty beside a value). None when it is not bound.
+    /// As [`Session::set`], for a value that was written into the request.
+    ///
+    /// # Errors
+    /// [`Error::SessionLost`] as for a cell.
+    pub fn bind(&mut self, binding: Binding) -> Result<(), Error> {
+        self.simple_revived(binding.into_request()).map(drop)
+    }
+
+    /// What a name is bound to: the value where it is plain data, else its repr (which is empty beside a value). None
+    /// when it is not bound.
     ///
     /// # Errors
     /// [`Error::SessionLost`] as for a cell.
     pub fn get(&mut self, name: &str) -> Result<Option<(String, Option<Value>)>, Error> {
-        let response = self.simple_revived(marshal::tuple([Value::from("get"), Value::from(name)]))?;
-        let Value::Tuple(items) = response else {
-            return Err(Error::Protocol("`get` gave no tuple".into()));
-        };
-        match <[Value; 4]>::try_from(items) {
-            Ok([Value::Bool(true), has_data, data, Value::Str(repr)]) => {
-                Ok(Some((repr, (has_data == Value::Bool(true)).then_some(data))))
-            }
-            Ok([Value::Bool(false), ..]) => Ok(None),
-            _ => Err(Error::Protocol("`get` gave a tuple of another shape".into())),
-        }
+        self.get_with(name, |found| found.build(&mut marshal::Values))?.map_err(|error| match error {
+            FoundError::Protocol(text) => Error::Protocol(text),
+            FoundError::Build(never) => match never {},
+        })
+    }
+
+    /// As [`Session::get`]; `read` builds the value.
+    ///
+    /// # Errors
+    /// [`Error::SessionLost`] as for a cell.
+    pub fn get_with<T>(&mut self, name: &str, read: impl FnOnce(Found<'_>) -> T) -> Result<T, Error> {
+        let request = marshal::tuple([Value::from("get"), Value::from(name)]);
+        pollster::block_on(async {
+            self.revive().await?;
+            self.simple_read(request, |bytes| read(Found(bytes))).await
+        })
     }
 
     /// The user's names, each with the name of its type and its repr.
@@ -571,7 +600,7 @@ impl Session {
 
     fn file_system_now(&mut self) -> Result<&mut FileSystem, Error> {
         pollster::block_on(self.revive())?;
-        let guest = self.guest.as_mut().ok_or_else(|| Error::SessionLost { reason: "it has no guest".into() })?;
+        let guest = self.guest.as_mut().ok_or_else(no_guest)?;
         Ok(&mut guest.store.data_mut().wasi.fs)
     }
 
@@ -603,6 +632,10 @@ fn with_packages_of_image(mut options: SessionOptions) -> SessionOptions {
         options.permissions.packages.splice(..0, image.packages().iter().cloned());
     }
     options
+}
+
+fn no_guest() -> Error {
+    Error::SessionLost { reason: "it has no guest".into() }
 }
 
 /// How a cell left its session.

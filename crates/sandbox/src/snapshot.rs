@@ -6,19 +6,19 @@
 
 use std::{
     fs::File,
-    io::{self, Read, Write},
+    io::{self, IoSlice, Read, Write},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use xxhash_rust::xxh3::xxh3_128;
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use crate::{
     Limits,
     fs::{FileSystem, FilesError, FilesSnapshot},
     image,
-    imports::{Image, ImageName, SavedImage},
+    imports::{About, Image, ImageName},
     pages::PAGE,
     wasi::Time,
 };
@@ -31,35 +31,50 @@ const HEADER_BYTES: usize = 8 + 16 + 8 + 16;
 /// Bytes of linear memory an image may have; a choice, as each process keeps them.
 const IMAGE_BYTES_MAX: u64 = 1 << 30;
 
-/// The linear memory where it differs from the image, and the registers.
+/// Where the linear memory differs from the image, and the registers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct MemoryImage {
+pub(crate) struct MemoryMap {
     /// Bytes of linear memory.
     pub(crate) len: u64,
     pub(crate) stack_pointer: i32,
     /// Indices of the pages kept, ascending.
     pub(crate) pages: Vec<u32>,
-    /// Their bytes, one after the other.
-    #[serde(with = "serde_bytes")]
-    pub(crate) bytes: Vec<u8>,
+}
+
+impl MemoryMap {
+    /// The pages kept, as few slices of `memory`, which is the whole of it.
+    fn slices<'a>(&self, memory: &'a [u8]) -> Vec<&'a [u8]> {
+        let runs = self.pages.chunk_by(|page, next| page + 1 == *next);
+        runs.map(|run| &memory[run[0] as usize * PAGE..][..run.len() * PAGE]).collect()
+    }
+}
+
+/// A state of the linear memory and the registers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MemoryImage<'a> {
+    pub(crate) map: &'a MemoryMap,
+    /// The bytes of its pages, one after the other.
+    pub(crate) bytes: &'a [u8],
 }
 
 /// What a session goes back to.
 pub(crate) struct Checkpoint {
-    pub(crate) memory: Arc<MemoryImage>,
+    pub(crate) memory: Arc<(MemoryMap, Vec<u8>)>,
     pub(crate) fs: FileSystem,
     pub(crate) time: Time,
     pub(crate) cells: u64,
 }
 
-/// What is saved to a file.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Snapshot {
-    pub(crate) memory: Arc<MemoryImage>,
+/// What is in a file. The bytes of the pages stay where they were read: there are many of them.
+#[derive(Deserialize)]
+pub(crate) struct Snapshot<'a> {
+    pub(crate) map: MemoryMap,
+    #[serde(borrow, with = "serde_bytes")]
+    pub(crate) bytes: &'a [u8],
     pub(crate) files: FilesSnapshot,
     pub(crate) time: Time,
     pub(crate) cells: u64,
-    /// What `memory` differs from; None for the plain image.
+    /// What the memory differs from; None for the plain image.
     pub(crate) image: Option<ImageName>,
 }
 
@@ -94,23 +109,38 @@ pub enum SnapshotError {
     Memory { needed: u64, limit: u64 },
 }
 
-impl Snapshot {
-    /// Writes a new file and moves it into place.
+/// What is written to a file. The memory is that of the guest itself: a copy would cost as much as the file.
+pub(crate) struct Saved<'a> {
+    pub(crate) map: MemoryMap,
+    /// All of it.
+    pub(crate) memory: &'a [u8],
+    pub(crate) files: FilesSnapshot,
+    pub(crate) time: Time,
+    pub(crate) cells: u64,
+    pub(crate) image: Option<&'a ImageName>,
+}
+
+impl Saved<'_> {
+    /// Writes a new file and moves it into place. What follows the header is a [`Snapshot`] as postcard has it.
     pub(crate) fn write(&self, path: &Path) -> Result<(), SnapshotError> {
-        write_file(path, MAGIC, self)
+        let rest = (&self.files, &self.time, self.cells, self.image);
+        write_file(path, MAGIC, &self.map, self.memory, &rest)
     }
+}
 
-    /// Reads a file; refuses what is not whole and this version's, and what needs more memory than `limits` allow.
-    pub(crate) fn read(path: &Path, limits: &Limits) -> Result<Self, SnapshotError> {
-        // Memory, scratch files and what describes them cannot be more than this.
-        let bytes = read_file(path, (limits.memory_bytes.saturating_add(limits.scratch_bytes)).saturating_mul(2))?;
-        Self::decode(&bytes, path, limits)
-    }
+/// Reads a file, unless what it holds must need more memory than `limits` allow.
+pub(crate) fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, SnapshotError> {
+    // Memory, scratch files and what describes them cannot be more than this.
+    read_file(path, limits.memory_bytes.saturating_add(limits.scratch_bytes).saturating_mul(2))
+}
 
-    fn decode(bytes: &[u8], path: &Path, limits: &Limits) -> Result<Self, SnapshotError> {
+impl<'a> Snapshot<'a> {
+    /// Refuses what is not whole and this version's, and what needs more memory than `limits` allow. `path` is for
+    /// messages.
+    pub(crate) fn decode(bytes: &'a [u8], path: &Path, limits: &Limits) -> Result<Self, SnapshotError> {
         let foreign = || SnapshotError::Foreign { path: path.to_owned() };
-        let snapshot: Snapshot = decode(bytes, path, MAGIC, foreign)?;
-        snapshot.memory.check(path, limits.memory_bytes)?;
+        let snapshot: Snapshot<'a> = decode(bytes, path, MAGIC, foreign)?;
+        MemoryImage { map: &snapshot.map, bytes: snapshot.bytes }.check(path, limits.memory_bytes)?;
         Ok(snapshot)
     }
 
@@ -126,31 +156,45 @@ impl Snapshot {
     }
 }
 
-impl SavedImage {
-    /// As [`Snapshot::write`].
-    pub(crate) fn write(&self, path: &Path) -> Result<(), SnapshotError> {
-        write_file(path, IMAGE_MAGIC, self)
-    }
+/// What is in a file of an image with imports.
+#[derive(Deserialize)]
+pub(crate) struct SavedImage<'a> {
+    pub(crate) map: MemoryMap,
+    #[serde(borrow, with = "serde_bytes")]
+    pub(crate) bytes: &'a [u8],
+    pub(crate) about: About,
+}
 
-    /// As [`Snapshot::read`].
-    pub(crate) fn read(path: &Path) -> Result<Self, SnapshotError> {
-        let bytes = read_file(path, IMAGE_BYTES_MAX * 2)?;
+/// As [`Saved::write`], for a [`SavedImage`] of which `memory` is all the memory.
+pub(crate) fn write_image(path: &Path, map: &MemoryMap, memory: &[u8], about: &About) -> Result<(), SnapshotError> {
+    write_file(path, IMAGE_MAGIC, map, memory, about)
+}
+
+/// As [`read`].
+pub(crate) fn read_image(path: &Path) -> Result<Vec<u8>, SnapshotError> {
+    read_file(path, IMAGE_BYTES_MAX * 2)
+}
+
+impl<'a> SavedImage<'a> {
+    /// As [`Snapshot::decode`].
+    pub(crate) fn decode(bytes: &'a [u8], path: &Path) -> Result<Self, SnapshotError> {
         let foreign = || SnapshotError::NoImage { path: path.to_owned() };
-        let image: SavedImage = decode(&bytes, path, IMAGE_MAGIC, foreign)?;
-        image.memory.check(path, IMAGE_BYTES_MAX)?;
+        let image: SavedImage<'a> = decode(bytes, path, IMAGE_MAGIC, foreign)?;
+        MemoryImage { map: &image.map, bytes: image.bytes }.check(path, IMAGE_BYTES_MAX)?;
         Ok(image)
     }
 }
 
-impl MemoryImage {
+impl MemoryImage<'_> {
     /// Whether it makes sense: nothing in it can be relied on before.
     fn check(&self, path: &Path, limit: u64) -> Result<(), SnapshotError> {
-        if self.len > limit {
-            return Err(SnapshotError::Memory { needed: self.len, limit });
+        let MemoryMap { len, pages, .. } = self.map;
+        if *len > limit {
+            return Err(SnapshotError::Memory { needed: *len, limit });
         }
-        let ascending = self.pages.is_sorted_by(|a, b| a < b);
-        let within = self.pages.last().is_none_or(|last| (u64::from(*last) + 1) * PAGE as u64 <= self.len);
-        let fits = self.len.is_multiple_of(1 << 16) && self.bytes.len() == self.pages.len() * PAGE;
+        let ascending = pages.is_sorted_by(|a, b| a < b);
+        let within = pages.last().is_none_or(|last| (u64::from(*last) + 1) * PAGE as u64 <= *len);
+        let fits = len.is_multiple_of(1 << 16) && self.bytes.len() == pages.len() * PAGE;
         if ascending && within && fits {
             return Ok(());
         }
@@ -158,24 +202,52 @@ impl MemoryImage {
     }
 }
 
-fn write_file(path: &Path, magic: &[u8; 8], content: &impl Serialize) -> Result<(), SnapshotError> {
+/// Writes a header, and behind it what postcard makes of `map`, the bytes of its pages and `rest`.
+fn write_file(
+    path: &Path,
+    magic: &[u8; 8],
+    map: &MemoryMap,
+    memory: &[u8],
+    rest: &impl Serialize,
+) -> Result<(), SnapshotError> {
     let failed = |action| move |source| SnapshotError::File { action, path: path.to_owned(), source };
-    let mut bytes = vec![0; HEADER_BYTES];
-    bytes = postcard::to_extend(content, bytes)
-        .map_err(|_| SnapshotError::Damaged { path: path.to_owned(), reason: "it cannot be written" })?;
-    let (header, body) = bytes.split_at_mut(HEADER_BYTES);
+    let unwritten = |_| SnapshotError::Damaged { path: path.to_owned(), reason: "it cannot be written" };
+    let pages = map.slices(memory);
+    let pages_len: usize = pages.iter().map(|slice| slice.len()).sum();
+    let mut front = postcard::to_extend(map, vec![0; HEADER_BYTES]).map_err(unwritten)?;
+    front = postcard::to_extend(&pages_len, front).map_err(unwritten)?;
+    let back = postcard::to_allocvec(rest).map_err(unwritten)?;
+    let (header, map) = front.split_at_mut(HEADER_BYTES);
+    let mut hasher = Xxh3::new();
+    [&*map].iter().chain(&pages).chain([&back.as_slice()]).for_each(|slice| hasher.update(slice));
+    let len = map.len() + pages_len + back.len();
     header[..8].copy_from_slice(magic);
     header[8..24].copy_from_slice(&image::id().to_le_bytes());
-    header[24..32].copy_from_slice(&(body.len() as u64).to_le_bytes());
-    header[32..48].copy_from_slice(&xxh3_128(body).to_le_bytes());
+    header[24..32].copy_from_slice(&(len as u64).to_le_bytes());
+    header[32..48].copy_from_slice(&hasher.digest128().to_le_bytes());
+    let slices = [front.as_slice()].into_iter().chain(pages).chain([back.as_slice()]);
+    let mut slices: Vec<IoSlice<'_>> = slices.map(IoSlice::new).collect();
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.new", std::process::id()));
     let temporary = path.with_file_name(name);
-    let write = || {
-        File::create(&temporary)?.write_all(&bytes)?;
+    let mut write = || {
+        write_slices(&mut File::create(&temporary)?, &mut slices)?;
         std::fs::rename(&temporary, path)
     };
     write().inspect_err(|_| _ = std::fs::remove_file(&temporary)).map_err(failed("write"))
+}
+
+/// Writes all of `slices`.
+fn write_slices(file: &mut File, mut slices: &mut [IoSlice<'_>]) -> io::Result<()> {
+    while !slices.is_empty() {
+        match file.write_vectored(slices) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => IoSlice::advance_slices(&mut slices, count),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 fn read_file(path: &Path, most: u64) -> Result<Vec<u8>, SnapshotError> {
@@ -191,8 +263,8 @@ fn read_file(path: &Path, most: u64) -> Result<Vec<u8>, SnapshotError> {
 }
 
 /// What follows a header that is right in every respect.
-fn decode<T: DeserializeOwned>(
-    bytes: &[u8],
+fn decode<'a, T: Deserialize<'a>>(
+    bytes: &'a [u8],
     path: &Path,
     magic: &[u8; 8],
     foreign: impl Fn() -> SnapshotError,
@@ -237,23 +309,26 @@ mod tests {
     use super::*;
 
     fn sample() -> Vec<u8> {
-        let memory = MemoryImage { len: 1 << 16, stack_pointer: 7, pages: vec![1, 3], bytes: vec![5; 2 * PAGE] };
+        let map = MemoryMap { len: 1 << 16, stack_pointer: 7, pages: vec![1, 3, 4] };
+        let memory: Vec<u8> = (0..1 << 16).map(|at| (at / PAGE) as u8).collect();
         let (files, time) = (FilesSnapshot::default(), Time::default());
-        let snapshot = Snapshot { memory: Arc::new(memory), files, time, cells: 4, image: None };
+        let saved = Saved { map, memory: &memory, files, time, cells: 4, image: None };
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("s.kbs");
-        snapshot.write(&path).expect("it can be written");
+        saved.write(&path).expect("it can be written");
         std::fs::read(&path).expect("it was written")
     }
 
-    fn decode(bytes: &[u8]) -> Result<Snapshot, SnapshotError> {
+    fn decode(bytes: &[u8]) -> Result<Snapshot<'_>, SnapshotError> {
         Snapshot::decode(bytes, Path::new("s.kbs"), &Limits::default())
     }
 
     #[test]
     fn a_file_comes_back() {
-        let snapshot = decode(&sample()).expect("whole");
-        assert_eq!((snapshot.cells, snapshot.memory.pages.as_slice()), (4, &[1, 3][..]));
+        let file = sample();
+        let Snapshot { map, bytes, cells, .. } = decode(&file).expect("whole");
+        assert_eq!((cells, map.len, map.stack_pointer, map.pages), (4, 1 << 16, 7, vec![1, 3, 4]));
+        assert!(bytes.chunks(PAGE).zip([1, 3, 4]).all(|(page, index)| page == [index; PAGE]));
     }
 
     #[track_caller]
