@@ -8,6 +8,8 @@ import threading
 import unittest
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "python"))
+
 import keelback
 
 MODULES = {
