@@ -379,6 +379,20 @@ def _port(port, flags=0):
 
 
 def getaddrinfo(host, port, family=0, type=0, proto=0, flags=0):
+    return run_lookup(lookup(host, port, family, type, proto, flags))
+
+
+def run_lookup(steps):
+    """Drive the generator of `lookup`, standing still for the host."""
+    try:
+        name = next(steps)
+        steps.send(call("resolve", None, name))
+    except StopIteration as stop:
+        return stop.value
+
+
+def lookup(host, port, family, type, proto, flags):
+    """`getaddrinfo` without a wait: gives the name that is to be looked up, if any, is sent its addresses, and returns."""
     if isinstance(host, (bytes, bytearray)):
         host = bytes(host).decode("ascii")
     if host == "" or host is None and port is None:
@@ -396,7 +410,7 @@ def getaddrinfo(host, port, family=0, type=0, proto=0, flags=0):
     else:
         if not host.isascii():
             host = host.encode("idna").decode("ascii")
-        found = call("resolve", None, host)
+        found = yield host
     infos = []
     for address in found:
         kind = AF_INET6 if ":" in address else AF_INET

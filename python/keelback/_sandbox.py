@@ -4,12 +4,17 @@ import atexit
 import os
 import threading
 
+from ._calls import Calls
 from ._errors import SandboxError, SessionLost
 from ._native import Session, shut_down
 from ._result import Event, Result, Variable
 from ._tools import Tool, as_tools, to_plain
 
 _UNITS = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
+
+
+# How long code whose result nobody waits for may take over the end that an interrupt asks it for; a choice.
+_INTERRUPT_AGAIN_SECONDS = 1.0
 
 
 def _bytes(name, size):
@@ -117,7 +122,7 @@ class Sandbox:
     def __init__(self, *, read=(), write=(), write_synced=(), write_copy=(), env=(), stdin=None, network=(),
                  secrets=None, root_certificates=None, packages=(), tools=(), limits=None, arguments=None, cwd=None,
                  deterministic=None, image=None, _load=None):
-        self._tools = as_tools(tools)
+        self._tools, self._calls = as_tools(tools), Calls()
         options = {
             "read": _grants(read, "read"),
             "write": _grants(write, "write"),
@@ -154,17 +159,23 @@ class Sandbox:
     def run(self, code, *, filename=None, transaction=False, kind="cell"):
         """Run *code* to its end and return its `Result`. What the code did wrong is in `Result.error`.
 
-        transaction: when the code raises or hits a limit the session is as it was before. kind: "cell", or "program"
-        (as ``python3 FILE``), "module" (code is a module's name, as ``python3 -m``). Raises `SessionLost` when the
-        session is over, and KeyboardInterrupt after Ctrl-C, which interrupts the code first.
+        When the code raises, hits a limit or is interrupted, the async tools it called are cancelled, and this returns
+        when they are over. transaction: when the code raises or hits a limit the session is as it was before. kind:
+        "cell", or "program" (as ``python3 FILE``), "module" (code is a module's name, as ``python3 -m``). Raises
+        `SessionLost` when the session is over, and KeyboardInterrupt after Ctrl-C, which interrupts the code first.
         """
-        return Result(*self._session.run(code, filename, kind, transaction, None, _is_main()))
+        return Result(*self._run(code, filename, kind, transaction, None, _is_main()))
+
+    def _run(self, *cell):
+        with self._calls:
+            return self._session.run(*cell)
 
     async def arun(self, code, *, filename=None, transaction=False, kind="cell"):
-        """As `run`, without blocking the event loop; async tools run in the caller's loop. Cancelling interrupts."""
+        """As `run`, without blocking the event loop; async tools run in the caller's loop. Cancelling interrupts,
+        once a second until the code has ended."""
         import asyncio
 
-        future = self._start(asyncio.get_running_loop(), self._session.run, code, filename, kind, transaction, None, False)
+        future = self._start(asyncio.get_running_loop(), self._run, code, filename, kind, transaction, None, False)
         try:
             return Result(*await asyncio.shield(future))
         except asyncio.CancelledError:
@@ -192,10 +203,10 @@ class Sandbox:
         """Interrupt what runs in *future*, which may not have begun, and wait for its end."""
         import asyncio
 
-        interrupted = False
         while not future.done():
-            interrupted = interrupted or self._session.interrupt()
-            await asyncio.wait([future], timeout=None if interrupted else 0.001)
+            # An interrupt may get lost in the code, which may also catch it: once is not enough.
+            interrupted = self._session.interrupt()
+            await asyncio.wait([future], timeout=_INTERRUPT_AGAIN_SECONDS if interrupted else 0.001)
         if not future.cancelled():
             future.exception()
 
@@ -224,8 +235,9 @@ class Sandbox:
                     return
         finally:
             stopped.append(True)
-            while not finished and thread.is_alive() and not self._session.interrupt():
-                thread.join(0.001)  # it has not begun
+            while not finished and thread.is_alive():
+                interrupted = self._session.interrupt()
+                thread.join(_INTERRUPT_AGAIN_SECONDS if interrupted else 0.001)  # else it has not begun
             if thread.is_alive():
                 thread.join()
 
@@ -270,7 +282,7 @@ class Sandbox:
                 put(Event(stream, data))
 
         try:
-            outcome, _, *rest = self._session.run(code, filename, kind, transaction, sink, False)
+            outcome, _, *rest = self._run(code, filename, kind, transaction, sink, False)
             put(Event("result", Result(outcome, written, *rest)))
         except BaseException as error:
             put(Event("failed", error))
@@ -335,7 +347,7 @@ class Sandbox:
 
     def _with(self, session):
         box = object.__new__(type(self))
-        box._session, box._tools = session, list(self._tools)
+        box._session, box._tools, box._calls = session, list(self._tools), Calls()
         return box
 
     def fork(self):
@@ -351,6 +363,7 @@ class Sandbox:
         session = checkpoint._session.fork()
         before, self._session = self._session, session
         before.close()
+        self._calls.settle()
 
     def save(self, path):
         """Write the session to a file, for `keelback.load` in another process."""
@@ -359,6 +372,7 @@ class Sandbox:
     def close(self):
         """Give everything back. Further use raises `SessionLost`."""
         self._session.close()
+        self._calls.settle()
 
     def __enter__(self):
         return self
@@ -380,7 +394,7 @@ class Sandbox:
     def _end(self):
         """What python3 does before it ends, so that open files are written."""
         try:
-            self._session.run("", None, "finish", False, None, _is_main())
+            self._run("", None, "finish", False, None, _is_main())
         except SandboxError:
             pass
 

@@ -2,6 +2,7 @@
 
 import sys
 
+from . import _calls
 from ._errors import SandboxError
 
 _JSON_TYPES = {str: "string", int: "integer", float: "number", bool: "boolean", list: "array", dict: "object"}
@@ -101,23 +102,11 @@ class Tool:
 
     def _start(self, loop):
         def start(resolve, args, kwargs):
-            import asyncio
-
             async def run():
-                checked = self._check(args, kwargs)
-                return to_plain(await self.function(*checked[0], **checked[1]))
+                args_, kwargs_ = self._check(args, kwargs)
+                return to_plain(await self.function(*args_, **kwargs_))
 
-            def done(future):
-                if future.cancelled():
-                    resolve(False, RuntimeError("the tool call was cancelled"))
-                elif future.exception() is not None:
-                    resolve(False, future.exception())
-                else:
-                    resolve(True, future.result())
-
-            future = asyncio.run_coroutine_threadsafe(run(), loop())
-            future.add_done_callback(done)
-            return future.cancel
+            return _calls.start(loop(), run, resolve)
 
         return start
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import functools
 import sys
 import threading
 import unittest
@@ -143,6 +144,77 @@ class Async(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(result.value, 1)
         await asyncio.wait_for(cancelled.wait(), 5)
 
+    async def test_nothing_of_a_cell_runs_on_after_its_end(self):
+        running = 0
+        started = asyncio.Event()
+
+        async def f():
+            nonlocal running
+            running += 1
+            started.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await asyncio.sleep(0)  # its end takes some turns of the loop
+                running -= 1
+
+        submit = Tool(lambda: 1, name="submit", ends_cell=True)
+        box = self.make(tools=[f, submit], limits=Limits(time=0.2))
+        many = "import asyncio\ntasks = [asyncio.create_task(f()) for _ in range(3)]\nawait asyncio.sleep(0)\n"
+        for end in ["1/0", "submit()", "raise SystemExit(3)", "await asyncio.sleep(9)", "await f()", "f()"]:
+            with self.subTest(end=end):
+                await box.arun(many + end)
+                self.assertEqual((running, len(asyncio.all_tasks())), (0, 1))
+        box = self.make(tools=[f])
+        for turn in range(40):
+            started.clear()
+            task = asyncio.ensure_future(box.arun("await f()" if turn % 2 else many + "await tasks[0]"))
+            await started.wait()
+            task.cancel()
+            with self.assertRaises(asyncio.CancelledError):
+                await task
+            self.assertEqual((running, len(asyncio.all_tasks())), (0, 1), turn)
+
+    async def test_calls_of_a_cell_that_ended_well_go_on(self):
+        answer = asyncio.Event()
+
+        async def f():
+            await answer.wait()
+            return 5
+
+        box = self.make(tools=[f])
+        await box.arun("import asyncio\ntask = asyncio.create_task(f())\nawait asyncio.sleep(0)")
+        self.assertEqual((await box.arun("1/0")).error.type, "ZeroDivisionError")
+        answer.set()
+        self.assertEqual((await box.arun("await task")).value, 5)
+
+    async def test_a_tool_that_exits_is_an_error_of_the_tool(self):
+        async def leave(code):
+            raise SystemExit(code)
+
+        async def f():
+            return 1
+
+        box = self.make(tools=[leave, f], limits=Limits(time=20))
+        for run in (box.arun, functools.partial(asyncio.to_thread, box.run)):
+            self.assertEqual(str((await run("await leave(3)")).error), "ToolError: SystemExit: 3")
+            self.assertEqual((await run("await f()")).value, 1)
+
+    async def test_cancel_of_code_that_catches_the_interrupt(self):
+        caught = threading.Event()
+        ready = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        tools = [Tool(lambda: loop.call_soon_threadsafe(ready.set) and None, name="ready"), Tool(caught.set, name="caught")]
+        box = self.make(tools=tools)
+        task = asyncio.ensure_future(
+            box.arun("try:\n    ready()\n    while True: pass\nexcept KeyboardInterrupt: caught()\nwhile True: pass")
+        )
+        await ready.wait()
+        task.cancel()
+        with self.assertRaises(asyncio.CancelledError):
+            await task
+        self.assertTrue(caught.is_set())
+
     async def test_cancel_of_what_has_hardly_begun(self):
         box = self.make()
         for _ in range(5):
@@ -222,6 +294,32 @@ class Stream(unittest.TestCase):
             events = list(box.stream(code))
         self.assertEqual(gathered(events)["stdout"], "é🐍")
         self.assertEqual(events[-1].data.stdout, "é🐍")
+
+    def test_nothing_of_a_cell_runs_on_after_its_end(self):
+        running = 0
+        started = threading.Event()
+
+        async def f():
+            nonlocal running
+            running += 1
+            started.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await asyncio.sleep(0)
+                running -= 1
+
+        with Sandbox(tools=[f]) as box:
+            for turn in range(40):
+                started.clear()
+                interrupter = threading.Thread(target=lambda: started.wait() and box.interrupt())
+                interrupter.start()
+                box.run("await f()" if turn % 2 else "f()")
+                interrupter.join()
+                self.assertEqual(running, 0, turn)
+            box.run("import asyncio\ntask = asyncio.create_task(f())\nawait asyncio.sleep(0)")
+            self.assertEqual(running, 1)
+        self.assertEqual(running, 0)
 
     def test_async_tools_without_a_loop(self):
         async def f(x):

@@ -525,6 +525,23 @@ class Tools(Case):
         self.assertIn("cancel", host.names())
 
 
+    def test_cancelling_a_task_before_its_first_step_tells_the_host(self):
+        host.hold = True
+        self.cell("t = asyncio.create_task(double(1))\nt.cancel()\ntry: await t\nexcept asyncio.CancelledError: pass")
+        self.assertIn("cancel", host.names())
+
+    def test_a_task_of_a_call_can_be_shown(self):
+        text = self.value("t = asyncio.create_task(double(1))\nr = repr(t)\nawait t\nr")
+        self.assertIn("coro=<double()>", text)
+
+    def test_a_call_that_the_host_cancelled(self):
+        host.hold = True
+        self.cell("t = asyncio.create_task(double(1))\nawait asyncio.sleep(0)")
+        call_id = next(request[1] for request in host.requests if request[0] == "start")
+        host.finished.append((call_id, False, ("keelback.cancelled", "")))
+        self.assertIs(self.value("await asyncio.wait([t])\nt.cancelled()"), True)
+
+
 class Interrupts(Case):
     def interrupt(self, number=signal.SIGINT):
         return lambda: signal.raise_signal(number)
@@ -561,6 +578,20 @@ class Interrupts(Case):
         host.on_wait.append(self.interrupt())
         self.raised("await asyncio.Event().wait()")
         self.assertEqual(self.value("e.set(); await t"), "lived")
+
+    def test_in_a_destructor(self):
+        self.cell("import signal\nclass D:\n  def __del__(self): signal.raise_signal(signal.SIGINT)")
+        info = self.raised("async def f():\n  D()\n  await asyncio.sleep(60)\nawait f()")
+        self.assertEqual(info["type"], "KeyboardInterrupt")
+
+    def test_in_the_report_of_a_task_that_failed(self):
+        self.cell("import signal\nclass E(Exception):\n  def __str__(self): signal.raise_signal(signal.SIGALRM); return 'E'")
+        self.cell("async def fail(): raise E")
+        with redirect_stderr(io.StringIO()):
+            info = self.raised(
+                "t = asyncio.create_task(fail())\nawait asyncio.sleep(0)\ndel t\nawait asyncio.sleep(60)"
+            )
+        self.assertEqual(info["type"], "TimeoutError")
 
     def test_while_a_tool_runs(self):
         host.functions["double"] = lambda n: signal.raise_signal(signal.SIGINT)

@@ -35,12 +35,17 @@ pub(crate) enum Command {
 }
 
 #[derive(Args)]
-#[command(after_help = "\
-Exit status: the program's own; 1 after an uncaught exception; 2 for a wrong command line; 3 when the sandbox itself
-failed; 124 when the time limit and 137 when the memory limit ended the program; 130 after Ctrl-C; 141 when nobody
-reads the output any more.
+#[command(
+    override_usage = "keelback run [OPTIONS] [FILE | - | -c CODE | -m MODULE] [ARGS]...",
+    after_help = "Example: keelback run --allow-read data --timeout 5s report.py",
+    after_long_help = "\
+Exit status: the program's own; 1 after an uncaught exception; 2 for a wrong
+command line; 3 when the sandbox itself failed; 124 when the time limit and 137
+when the memory limit ended the program; 130 after Ctrl-C; 141 when nobody reads
+the output any more.
 
-Example: keelback run --allow-read data --allow-write out:/out --timeout 5s report.py --verbose")]
+Example: keelback run --allow-read data --allow-write out:/out report.py -v"
+)]
 pub(crate) struct RunArgs {
     /// Run CODE, as python3 -c does
     #[arg(short = 'c', value_name = "CODE", conflicts_with = "module")]
@@ -51,57 +56,81 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) grants: GrantArgs,
     /// Hand on standard input
-    #[arg(long)]
+    #[arg(long, help_heading = GRANTS)]
     pub(crate) stdin: bool,
-    /// Save the session to FILE when the program has ended, also after an exception
-    #[arg(long, value_name = "FILE")]
+    /// Save the session when the program has ended
+    ///
+    /// Also after an exception. The file holds the program's memory and scratch files, but no grants.
+    #[arg(long, value_name = "FILE", help_heading = SESSION, hide_short_help = true)]
     pub(crate) save: Option<PathBuf>,
-    /// Start from the session in FILE
-    #[arg(long, value_name = "FILE")]
+    /// Start from a saved session
+    #[arg(long, value_name = "FILE", help_heading = SESSION, hide_short_help = true)]
     pub(crate) resume: Option<PathBuf>,
-    /// Write events as JSON, one a line (docs/json-events.md)
-    #[arg(long)]
+    /// Write events as JSON, one a line
+    ///
+    /// docs/json-events.md lists them.
+    #[arg(long, help_heading = SESSION, hide_short_help = true)]
     pub(crate) json: bool,
-    /// A program's file, or - for standard input; then its arguments
-    #[arg(value_name = "FILE [ARGS]", trailing_var_arg = true)]
+    /// A program, or - for standard input; then its arguments
+    #[arg(value_name = "FILE [ARGS]", trailing_var_arg = true, hide_short_help = true)]
     pub(crate) program: Vec<String>,
 }
+
+const GRANTS: &str = "Grants (nothing is granted by default)";
+const LIMITS: &str = "Limits";
+const SESSION: &str = "Session";
 
 /// What a session may reach and use: the same options wherever one is started.
 #[derive(Args)]
 pub(crate) struct GrantArgs {
-    /// Let the program read a file or folder, at its own path or at GUEST (an absolute path)
-    #[arg(long, value_name = "PATH[:GUEST]")]
+    /// Read a file or folder
+    ///
+    /// The program finds it at its own path, a relative one below /work, or at GUEST, an absolute path. May be repeated.
+    #[arg(long, value_name = "PATH[:GUEST]", help_heading = GRANTS)]
     pub(crate) allow_read: Vec<String>,
-    /// Let the program read and write a file or folder
-    #[arg(long, value_name = "PATH[:GUEST]")]
+    /// Read and write a file or folder
+    ///
+    /// What is written changes the files of this machine at once. May be repeated.
+    #[arg(long, value_name = "PATH[:GUEST]", help_heading = GRANTS)]
     pub(crate) allow_write: Vec<String>,
-    /// Let the program connect to hosts: a name, *.NAME, address or network
-    #[arg(long, value_name = "HOST[:PORT]", value_delimiter = ',')]
+    /// Connect to a host, over TCP
+    ///
+    /// A name, *.NAME for all names below it, an address, a network such as 10.0.0.0/8, or * for all that is public;
+    /// without PORT every port. Addresses that are not public need a grant as address or network. Several are separated
+    /// by commas.
+    #[arg(long, value_name = "HOST[:PORT]", value_delimiter = ',', help_heading = GRANTS)]
     pub(crate) allow_net: Vec<String>,
     /// Trust the root certificates in FILE (PEM) too
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = GRANTS, hide_short_help = true)]
     pub(crate) ca_file: Vec<PathBuf>,
     /// Hand on environment variables
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    ///
+    /// Several names are separated by commas. One that is not set is left out.
+    #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = GRANTS)]
     pub(crate) allow_env: Vec<String>,
-    /// Let the program import pure-Python packages: a site-packages folder, a wheel or a folder of wheels
-    #[arg(long, value_name = "DIR")]
+    /// Import pure-Python packages from a folder
+    ///
+    /// A site-packages folder, a wheel or a folder of wheels. May be repeated.
+    #[arg(long, value_name = "DIR", help_heading = GRANTS)]
     pub(crate) packages: Vec<PathBuf>,
     /// Wall time the program may take; default 60s
-    #[arg(long, value_name = "TIME", value_parser = units::duration)]
+    ///
+    /// A number with ms, s, m or h. CPU time may then be as long, unless --cpu says otherwise.
+    #[arg(long, value_name = "TIME", value_parser = units::duration, help_heading = LIMITS)]
     pub(crate) timeout: Option<Duration>,
     /// CPU time the program may take; default 60s
-    #[arg(long, value_name = "TIME", value_parser = units::duration)]
+    #[arg(long, value_name = "TIME", value_parser = units::duration, help_heading = LIMITS, hide_short_help = true)]
     pub(crate) cpu: Option<Duration>,
     /// Memory the program may take; default 1GiB
-    #[arg(long, value_name = "SIZE", value_parser = units::size)]
+    #[arg(long, value_name = "SIZE", value_parser = units::size, help_heading = LIMITS)]
     pub(crate) memory: Option<u64>,
     /// Bytes the program may write to stdout and stderr; default 64MiB
-    #[arg(long, value_name = "SIZE", value_parser = units::size)]
+    #[arg(long, value_name = "SIZE", value_parser = units::size, help_heading = LIMITS, hide_short_help = true)]
     pub(crate) max_output: Option<u64>,
-    /// Pin clock and randomness: the same program gives the same output
-    #[arg(long, value_name = "SEED")]
+    /// Pin clock and randomness
+    ///
+    /// The same program then gives the same output, and sleeping takes no time.
+    #[arg(long, value_name = "SEED", help_heading = SESSION, hide_short_help = true)]
     pub(crate) deterministic: Option<u64>,
 }
 
@@ -213,5 +242,17 @@ mod tests {
         Cli::command().debug_assert();
         let help = Cli::command().term_width(80).render_long_help().to_string();
         assert!(help.lines().count() <= 24, "{help}");
+        let mut cli = Cli::command().term_width(80);
+        cli.build();
+        let run = cli.find_subcommand_mut("run").expect("it is above");
+        let help = run.render_help().to_string();
+        assert!(help.lines().count() <= 24 && help.lines().all(|line| line.chars().count() <= 80), "{help}");
+        // The long form leaves nothing out.
+        let long = run.render_long_help().to_string();
+        assert!(long.lines().all(|line| line.chars().count() <= 80), "{long}");
+        for option in run.get_opts().filter_map(clap::Arg::get_long) {
+            assert!(long.contains(&format!("--{option}")), "{option}");
+        }
+        assert!(long.contains("Exit status"), "{long}");
     }
 }

@@ -1,31 +1,29 @@
 //! The host functions a guest imports from module `keelback` (docs/guest-abi.md). Everything that comes out of guest
 //! memory is checked here before it is used.
 
+mod calls;
+
 use std::{
-    collections::{HashMap, VecDeque},
-    panic::{AssertUnwindSafe, catch_unwind},
+    collections::HashMap,
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
-use futures_util::{
-    FutureExt, StreamExt,
-    future::{AbortHandle, Abortable, BoxFuture},
-    stream::FuturesUnordered,
-};
-use keelback_session::{Event, Limit, Mime, MimeBundle, Stream, Value};
+use keelback_session::{Event, Mime, MimeBundle, Stream, Value};
 use sha2::digest::generic_array::GenericArray;
 use wasmtime::{Caller, Linker, Memory};
 
+use self::calls::{Calls, payload, tool};
 use crate::{
     engine::Inner,
     fs::{FileSystem, LockKind},
+    limiter::Limiter,
     marshal,
     net::{self, Net},
     output::Output,
     permissions::Stdin,
-    tool::{Tool, ToolError, ToolFunction},
+    tool::Tool,
     wasi::{self, Pause, WasiCtx},
     watch::{RunningCell, Sleeper, Watch, Woken},
 };
@@ -75,20 +73,6 @@ pub(crate) struct Host {
     response: Vec<u8>,
 }
 
-/// The name of the exception that stands for the end of the cell (docs/guest-abi.md).
-const END_OF_CELL: &str = "keelback.end";
-
-/// The number of a call and what came of it; None when it was cancelled.
-type Finished = (i64, Option<Result<Value, ToolError>>);
-
-/// The tool calls under way.
-#[derive(Default)]
-struct Calls {
-    running: FuturesUnordered<BoxFuture<'static, Finished>>,
-    aborts: HashMap<i64, (AbortHandle, String)>,
-    finished: VecDeque<Value>,
-}
-
 /// Ends the guest from within a host call.
 #[derive(Debug, thiserror::Error)]
 #[error("guest was stopped")]
@@ -120,82 +104,14 @@ impl Host {
         }
     }
 
-    /// The name of a tool whose call is under way.
-    pub(crate) fn call_under_way(&self) -> Option<&str> {
-        self.calls.aborts.values().next().map(|(_, name)| name.as_str())
-    }
-
-    /// The function of a call and its arguments, or what the guest is told instead.
-    fn prepare(&mut self, name: &Value, args: Value, kwargs: Value) -> Result<(ToolFunction, Vec<Value>), ToolError> {
-        let (Value::Tuple(args) | Value::List(args), Value::Dict(kwargs)) = (args, kwargs) else {
-            return Err(ToolError::new("TypeError", "arguments of a tool call are a tuple and a dict"));
-        };
-        let name = name.as_str().unwrap_or_default();
-        let Some(tool) = self.tools.get(name) else {
-            return Err(ToolError::new("NameError", format!("there is no tool named '{name}'")));
-        };
-        let arguments = tool.bind(args, kwargs)?;
-        if self.tool_calls >= self.tool_call_limit {
-            self.tool_limit_hit = true;
-            let text = format!("cell used all {}", Limit::ToolCalls(self.tool_call_limit));
-            return Err(ToolError::new("RuntimeError", text));
-        }
-        self.tool_calls += 1;
-        Ok((tool.function.clone(), arguments))
-    }
-
-    /// What the guest is told of a finished call: of one that ends the cell not its result.
-    fn settle(&mut self, name: &str, result: Result<Value, ToolError>) -> Result<Value, ToolError> {
-        let value = result?;
-        if !self.tools.get(name).is_some_and(|tool| tool.ends_cell) {
-            return Ok(value);
-        }
-        self.ended.get_or_insert((name.to_owned(), value));
-        Err(ToolError::new(END_OF_CELL, ""))
-    }
-
-    fn start(&mut self, id: i64, name: &Value, args: Value, kwargs: Value) {
-        let future: BoxFuture<'static, Result<Value, ToolError>> = match self.prepare(name, args, kwargs) {
-            Err(error) => {
-                self.calls.finished.push_back(finished(id, Err(error)));
-                return;
-            }
-            Ok((ToolFunction::Async(function), arguments)) => match guarded(|| function(arguments)) {
-                Ok(future) => future,
-                Err(error) => {
-                    self.calls.finished.push_back(finished(id, Err(error)));
-                    return;
-                }
-            },
-            Ok((ToolFunction::Sync(function), arguments)) => {
-                Box::pin(blocking::unblock(move || guarded(|| function(arguments)).and_then(|result| result)))
-            }
-        };
-        let (abort, registration) = AbortHandle::new_pair();
-        self.calls.aborts.insert(id, (abort, name.as_str().unwrap_or_default().to_owned()));
-        let future = Abortable::new(AssertUnwindSafe(future).catch_unwind(), registration);
-        self.calls.running.push(Box::pin(async move {
-            let result = future.await.ok().map(|result| result.unwrap_or_else(|_| Err(panicked())));
-            (id, result)
-        }));
-    }
-
-    /// Takes the results of calls that are done, and drops those that were cancelled.
-    fn collect(&mut self, cx: &mut Context<'_>) {
-        while let Poll::Ready(Some((id, result))) = self.calls.running.poll_next_unpin(cx) {
-            let call = self.calls.aborts.remove(&id);
-            if let Some(result) = result {
-                let result = self.settle(call.as_ref().map_or("", |(_, name)| name), result);
-                self.calls.finished.push_back(finished(id, result));
-            }
-        }
-    }
-
-    fn cancel(&mut self, id: i64) {
-        if let Some((abort, _)) = self.calls.aborts.remove(&id) {
-            abort.abort();
-            // Dropped now: the guest may not wait again for a long time. The next wait polls with a waker of its own.
-            self.collect(&mut Context::from_waker(Waker::noop()));
+    /// Starts a cell.
+    pub(crate) fn begin(&mut self) {
+        self.tool_calls = 0;
+        self.tool_limit_hit = false;
+        self.ended = None;
+        self.calls.cell += 1;
+        if let Some(net) = &mut self.net {
+            net.begin();
         }
     }
 
@@ -206,6 +122,7 @@ impl Host {
         deadline: Option<Instant>,
         interests: &[(i64, i64)],
     ) -> Poll<Result<Vec<Value>, Woken>> {
+        let polled_at = Instant::now();
         self.cell.waker.register(cx.waker());
         if let Some(woken) = self.cell.woken() {
             return Poll::Ready(Err(woken));
@@ -219,30 +136,9 @@ impl Host {
         if timed_out || !ready.is_empty() || !self.calls.finished.is_empty() {
             return Poll::Ready(Ok(self.calls.finished.drain(..).chain(net::pairs(ready)).collect()));
         }
-        self.wake_at(deadline);
+        self.wake_at(deadline, polled_at);
         Poll::Pending
     }
-}
-
-fn finished(id: i64, result: Result<Value, ToolError>) -> Value {
-    let (ok, payload) = payload(result);
-    Value::Tuple(vec![Value::Int(id), ok, payload])
-}
-
-fn payload(result: Result<Value, ToolError>) -> (Value, Value) {
-    match result {
-        Ok(value) => (Value::Bool(true), value),
-        Err(error) => (Value::Bool(false), error.into()),
-    }
-}
-
-/// A tool that panics is an error of that tool: the session and its host go on.
-fn guarded<T>(call: impl FnOnce() -> T) -> Result<T, ToolError> {
-    catch_unwind(AssertUnwindSafe(call)).map_err(|_| panicked())
-}
-
-fn panicked() -> ToolError {
-    ToolError::new("RuntimeError", "the tool panicked")
 }
 
 /// Adds module `keelback` to a linker.
@@ -374,7 +270,7 @@ async fn call(mut caller: Caller<'_, State>, ptr: i32, len: i32) -> wasmtime::Re
             Err(Woken::Stop) => return Err(Stopped.into()),
         },
         (Some("start"), Some(Value::Int(id)), Some(name), Some(args), Some(kwargs)) => {
-            state.host.start(id, &name, args, kwargs);
+            state.host.start(id, &name, args, kwargs)?;
             Value::None
         }
         (Some("tool"), Some(name), Some(args), Some(kwargs), None) => {
@@ -418,8 +314,8 @@ fn deadline(timeout: Option<Duration>) -> Option<Instant> {
 
 impl Host {
     /// Has the task woken when a wait ends, or an attempt to connect.
-    fn wake_at(&self, deadline: Option<Instant>) {
-        let connecting = self.net.as_ref().and_then(Net::next_deadline);
+    fn wake_at(&self, deadline: Option<Instant>, polled_at: Instant) {
+        let connecting = self.net.as_ref().and_then(|net| net.next_deadline(polled_at));
         if let Some(at) = deadline.into_iter().chain(connecting).min() {
             self.cell.wake_at(at);
             self.watch.look_at(&self.cell, at);
@@ -438,6 +334,7 @@ async fn network(state: &mut State, op: &str, timeout: &Value, args: &[Value]) -
     if op == "poll" {
         let interests = net::interests(args.first());
         return std::future::poll_fn(|cx| {
+            let polled_at = Instant::now();
             host.cell.waker.register(cx.waker());
             if let Some(woken) = host.cell.woken() {
                 return Poll::Ready(Err(woken));
@@ -445,7 +342,7 @@ async fn network(state: &mut State, op: &str, timeout: &Value, args: &[Value]) -
             let ready = host.net.as_mut().map(|net| net.ready(&interests, cx)).unwrap_or_default();
             let timed_out = deadline.is_some_and(|deadline| deadline <= Instant::now());
             if ready.is_empty() && !timed_out {
-                host.wake_at(deadline);
+                host.wake_at(deadline, polled_at);
                 return Poll::Pending;
             }
             Poll::Ready(Ok(net::response(Ok(Value::List(net::pairs(ready).collect())))))
@@ -453,6 +350,7 @@ async fn network(state: &mut State, op: &str, timeout: &Value, args: &[Value]) -
         .await;
     }
     std::future::poll_fn(|cx| {
+        let polled_at = Instant::now();
         host.cell.waker.register(cx.waker());
         if let Some(woken) = host.cell.woken() {
             return Poll::Ready(Err(woken));
@@ -467,7 +365,7 @@ async fn network(state: &mut State, op: &str, timeout: &Value, args: &[Value]) -
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             return Poll::Ready(Ok(net::response(Err(net::NetError::TimedOut))));
         }
-        host.wake_at(deadline);
+        host.wake_at(deadline, polled_at);
         Poll::Pending
     })
     .await
@@ -488,89 +386,4 @@ async fn wait(state: &mut State, timeout: &Value, sockets: Option<&Value>) -> Re
     }
     let deadline = deadline(timeout);
     std::future::poll_fn(|cx| host.poll_wait(cx, deadline, &interests)).await.map(Value::List)
-}
-
-/// A call from synchronous code: the guest stands still until it is done. An interrupt drops the call.
-async fn tool(host: &mut Host, name: &Value, args: Value, kwargs: Value) -> wasmtime::Result<Result<Value, ToolError>> {
-    let (function, arguments) = match host.prepare(name, args, kwargs) {
-        Ok(prepared) => prepared,
-        Err(error) => return Ok(Err(error)),
-    };
-    match function {
-        ToolFunction::Sync(function) => {
-            host.cell.leave();
-            let result = guarded(|| function(arguments)).and_then(|result| result);
-            host.cell.enter();
-            Ok(result)
-        }
-        ToolFunction::Async(function) => {
-            let mut future = match guarded(|| function(arguments)) {
-                Ok(future) => future,
-                Err(error) => return Ok(Err(error)),
-            };
-            std::future::poll_fn(|cx| {
-                host.cell.waker.register(cx.waker());
-                match host.cell.woken() {
-                    Some(Woken::Stop) => return Poll::Ready(Err(Stopped.into())),
-                    Some(Woken::Signal) => {
-                        let error = ToolError::new("InterruptedError", "the tool call was interrupted");
-                        return Poll::Ready(Ok(Err(error)));
-                    }
-                    None => {}
-                }
-                match guarded(|| future.as_mut().poll(cx)) {
-                    Ok(Poll::Pending) => Poll::Pending,
-                    Ok(Poll::Ready(result)) => Poll::Ready(Ok(result)),
-                    Err(error) => Poll::Ready(Ok(Err(error))),
-                }
-            })
-            .await
-        }
-    }
-}
-
-/// What a cell may take beyond the limit when the cells before it have left no room, so that it can give something up.
-const SPARE_PER_CELL_BYTES: u64 = 1 << 20;
-/// How far all cells together may get beyond the limit that way.
-const SPARE_BYTES: u64 = 8 << 20;
-
-/// Refuses growth of linear memory beyond the session's limit; CPython then raises MemoryError.
-pub(crate) struct Limiter {
-    max_bytes: u64,
-    /// The limit of this cell.
-    ceiling: u64,
-    /// Whether this cell has hit it.
-    pub(crate) refused: bool,
-    cell: Arc<RunningCell>,
-}
-
-impl Limiter {
-    pub(crate) fn new(max_bytes: u64, cell: Arc<RunningCell>) -> Self {
-        Limiter { max_bytes, ceiling: max_bytes, refused: false, cell }
-    }
-
-    pub(crate) fn max_bytes(&self) -> u64 {
-        self.max_bytes
-    }
-
-    /// Starts a cell of a guest that has `now` bytes.
-    pub(crate) fn begin(&mut self, now: u64) {
-        self.refused = false;
-        self.ceiling = self.max_bytes.max((now + SPARE_PER_CELL_BYTES).min(self.max_bytes + SPARE_BYTES));
-    }
-}
-
-impl wasmtime::ResourceLimiter for Limiter {
-    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        let fits = desired as u64 <= self.ceiling;
-        self.refused |= !fits;
-        if fits {
-            self.cell.memory_grown(desired);
-        }
-        Ok(fits)
-    }
-
-    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(desired <= 1 << 20)
-    }
 }

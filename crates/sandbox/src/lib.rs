@@ -30,6 +30,7 @@ mod guest_memory;
 mod host;
 mod image;
 mod imports;
+mod limiter;
 mod limits;
 mod mapped;
 mod marshal;

@@ -1,6 +1,6 @@
 //! What a session may use.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::Error;
 
@@ -74,6 +74,12 @@ impl Limits {
         }
         Err(Error::Limit { name: "memory_bytes", value: self.memory_bytes, minimum: bytes })
     }
+}
+
+/// A point in time that far from `now`; the clock cannot say one that is centuries away.
+pub(crate) fn later(now: Instant, by: Duration) -> Instant {
+    const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+    now + by.min(FAR)
 }
 
 /// A duration as the guest's messages say it: `5 s`, `250 ms`.

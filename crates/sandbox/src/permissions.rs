@@ -9,6 +9,7 @@ use std::{
 use crate::{
     Tool,
     fs::{Access, Grant},
+    net::Resolver,
     packages::Packages,
 };
 
@@ -36,6 +37,7 @@ pub(crate) struct NetPermissions {
     /// Host, header, value.
     pub(crate) secrets: Vec<(String, String, String)>,
     pub(crate) roots: Vec<Vec<u8>>,
+    pub(crate) resolver: Option<Resolver>,
 }
 
 /// Where the guest's standard input comes from.
@@ -130,6 +132,17 @@ impl Permissions {
     #[must_use]
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.network.roots.push(pem.into());
+        self
+    }
+
+    /// Looks names up with this function instead of the system's resolver. It is called on threads, a few at a time, and
+    /// may block. What it gives is checked as any other address.
+    #[must_use]
+    pub fn resolver(
+        mut self,
+        resolver: impl Fn(&str) -> std::io::Result<Vec<std::net::IpAddr>> + Send + Sync + 'static,
+    ) -> Self {
+        self.network.resolver = Some(Arc::new(resolver));
         self
     }
 

@@ -1,7 +1,11 @@
-//! A session: one namespace, its cells, and what can be done with the whole of it.
+//! A session: one namespace and its cells. `start.rs` makes its guest, `states.rs` is what can be done with the whole of
+//! it, `values.rs` what can be read of it.
+
+mod start;
+mod states;
+mod values;
 
 use std::{
-    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -10,20 +14,15 @@ use keelback_session::{Cell, CellKind, Event, Limit, Outcome, Restored, Usage, V
 
 use crate::{
     Engine, Error, Limits, Report, SessionOptions,
-    fs::{FileInfo, FileSystem, FsLimits},
     guest::{Failure, Guest},
-    host::{Host, Limiter, State},
-    imports::ImageError,
     limits::duration_text,
     marshal,
-    net::{Net, NetOptions},
+    net::NetOptions,
     outcome,
     output::{Output, Sink},
-    packages,
-    snapshot::{Checkpoint, MemoryImage, Saved, Snapshot, SnapshotError},
-    transfer::{Binding, Found, FoundError},
-    wasi::{self, Time, WasiCtx},
-    watch::{Cause, CellEnd, RunningCell, Sleeper},
+    snapshot::{Checkpoint, MemoryImage, Snapshot, SnapshotError},
+    wasi,
+    watch::{Cause, CellEnd, RunningCell},
 };
 
 /// Interrupts a session from another thread. Cheap to clone.
@@ -91,118 +90,6 @@ impl Session {
         Ok(Session { engine: engine.clone(), options, guest: None, cell, output, checkpoint: None, network, cells: 0 })
     }
 
-    fn file_system(&self) -> Result<FileSystem, Error> {
-        let limits = FsLimits {
-            max_scratch_bytes: self.options.limits.scratch_bytes,
-            max_open_files: self.options.limits.open_files,
-        };
-        Ok(FileSystem::new(self.engine.0.library.clone(), &self.options.permissions.all_grants(), limits)?)
-    }
-
-    fn wasi(&self, fs: FileSystem) -> WasiCtx {
-        let output = self.output.clone();
-        let stdin = self.options.permissions.stdin.clone();
-        let pause = Arc::new(Sleeper { cell: Arc::clone(&self.cell), watch: self.engine.0.watch.clone() });
-        WasiCtx::new(fs, wasi::Options { seed: self.options.deterministic, stdin, output, pause })
-    }
-
-    fn state(&self, wasi: WasiCtx) -> Result<State, Error> {
-        let tools = Arc::new(Engine::tools(&self.options.permissions)?);
-        let limits = &self.options.limits;
-        let mut host = Host::new(
-            self.output.clone(),
-            Arc::clone(&self.cell),
-            self.engine.0.watch.clone(),
-            tools,
-            limits.tool_calls,
-            self.options.deterministic.is_some(),
-        );
-        host.net = self.network.clone().map(Net::new);
-        let limiter = Limiter::new(limits.memory_bytes, Arc::clone(&self.cell));
-        Ok(State { wasi, host, limiter })
-    }
-
-    /// Makes the guest of a fresh session.
-    async fn begin(&mut self, mut wasi: WasiCtx) -> Result<(), Error> {
-        let image = self.options.image.as_ref();
-        if let Some(image) = image
-            && self.options.deterministic.is_none()
-        {
-            // The modules may remember a time, after which it is now.
-            wasi.set_time(image.time());
-        }
-        let state = self.state(wasi)?;
-        self.guest = Some(Guest::new(&self.engine.0, state, image, None).await?);
-        self.ask("start").await?;
-        self.find_packages().await
-    }
-
-    /// Puts granted packages where the guest looks for modules.
-    async fn find_packages(&mut self) -> Result<(), Error> {
-        let granted = self.options.permissions.packages.len();
-        if granted == self.options.image.as_ref().map_or(0, |image| image.packages().len()) {
-            return Ok(()); // none, or those that the image knows
-        }
-        let cells = self.cells;
-        let request = self.request_for(&packages::cell(granted));
-        self.cells = cells;
-        match outcome::read(self.simple(request).await?) {
-            Ok(Outcome::Done) => Ok(()),
-            Ok(Outcome::Raised(raised)) => Err(Error::Protocol(format!("packages: {}", raised.message))),
-            _ => Err(Error::Protocol("packages gave another outcome".into())),
-        }
-    }
-
-    /// Makes the guest of a session that goes on from `memory`.
-    async fn go_on(&mut self, wasi: WasiCtx, memory: MemoryImage<'_>) -> Result<(), Error> {
-        let state = self.state(wasi)?;
-        self.guest = Some(Guest::new(&self.engine.0, state, self.options.image.as_ref(), Some(memory)).await?);
-        self.ask("fork").await
-    }
-
-    /// The first request to a new guest, and its tools.
-    async fn ask(&mut self, request: &str) -> Result<(), Error> {
-        let options = self.guest_options(request == "start");
-        self.simple(marshal::tuple([Value::from(request), options])).await?;
-        let tools: Vec<Value> = self.options.permissions.tools.iter().map(crate::Tool::describe).collect();
-        if !tools.is_empty() {
-            self.simple(marshal::tuple([Value::from("tools"), Value::List(tools)])).await?;
-        }
-        Ok(())
-    }
-
-    fn guest_options(&self, start: bool) -> Value {
-        let options = &self.options;
-        let env = &options.permissions.env;
-        let limit = |limit: Option<Duration>| Value::Str(limit.map_or_else(String::new, duration_text));
-        let seed = match options.deterministic {
-            // A fork of a deterministic session goes on with the numbers of its parent.
-            Some(seed) if start => Value::Bytes(seed.to_le_bytes().to_vec()),
-            _ => Value::None,
-        };
-        let arguments = match options.arguments.as_slice() {
-            [] => vec![Value::from("")],
-            arguments => arguments.iter().map(|argument| Value::from(argument.as_str())).collect(),
-        };
-        let entries = [
-            ("argv", Value::List(arguments)),
-            ("env", Value::Dict(env.iter().map(|(k, v)| (Value::from(k.as_str()), Value::from(v.as_str()))).collect())),
-            ("random_seed", seed),
-            ("deterministic", Value::Bool(options.deterministic.is_some())),
-            (
-                "limits",
-                Value::Dict(vec![
-                    (Value::from("wall"), limit(options.limits.wall_time)),
-                    (Value::from("cpu"), limit(options.limits.cpu_time)),
-                    (Value::from("output"), Value::Str(Limit::Output(options.limits.output_bytes).to_string())),
-                ]),
-            ),
-            ("network", Value::Bool(self.network.is_some())),
-            ("recursion_limit", Value::Int(options.limits.recursion.into())),
-        ];
-        Value::Dict(entries.into_iter().map(|(key, value)| (Value::from(key), value)).collect())
-    }
-
     /// A request that no user code takes part in, or hardly any: it has the limits of a cell all the same.
     async fn simple(&mut self, request: Vec<u8>) -> Result<Value, Error> {
         self.begin_cell();
@@ -236,12 +123,7 @@ impl Session {
         if let Some(guest) = &mut self.guest {
             let memory = guest.memory_bytes();
             let state = guest.store.data_mut();
-            state.host.tool_calls = 0;
-            state.host.tool_limit_hit = false;
-            state.host.ended = None;
-            if let Some(net) = &mut state.host.net {
-                net.begin();
-            }
+            state.host.begin();
             state.limiter.begin(memory);
         }
     }
@@ -286,6 +168,10 @@ impl Session {
     /// As [`Session::run`], for any async runtime: the future waits for timers and tools without holding a thread.
     /// Dropping it stops the cell as from outside.
     ///
+    /// Calls of tools that are under way when the cell raises, hits a limit, is interrupted or is ended by a tool are
+    /// cancelled, if it was while this cell ran that they were made. Those of a cell that ended well go on. A function
+    /// that runs on a thread cannot be stopped: what it returns is dropped.
+    ///
     /// # Errors
     /// As [`Session::run`].
     pub async fn run_async(&mut self, cell: impl Into<Cell>) -> Result<Report, Error> {
@@ -319,6 +205,7 @@ impl Session {
             tool_calls: state.host.tool_calls,
         };
         if let Some((tool, value)) = guest.store.data_mut().host.ended.take() {
+            guest.store.data_mut().host.cancel_calls_of_cell();
             // Whatever the guest made of it.
             let broken = result.is_err();
             let end = if broken { End::Broken } else { End::Well };
@@ -370,6 +257,9 @@ impl Session {
             _ => false,
         };
         let end = if failed { End::Failed } else { End::Well };
+        if failed {
+            guest.store.data_mut().host.cancel_calls_of_cell();
+        }
         let mut report = self.report(outcome, guest, written.events, usage, end);
         if let Some(before) = before.filter(|_| failed) {
             self.guest = None;
@@ -412,203 +302,6 @@ impl Session {
             self.guest = Some(guest);
         }
         Report { outcome, events, files, sync_errors, rolled_back: false, usage }
-    }
-
-    /// Brings a stopped session back to its last checkpoint, or to its start.
-    async fn revive(&mut self) -> Result<(), Error> {
-        if self.guest.is_some() {
-            return Ok(());
-        }
-        let Some(checkpoint) = &self.checkpoint else {
-            let fs = self.file_system()?;
-            let wasi = self.wasi(fs);
-            return self.begin(wasi).await;
-        };
-        let memory = Arc::clone(&checkpoint.memory);
-        let mut wasi = self.wasi(checkpoint.fs.fork().map_err(SnapshotError::Files)?);
-        wasi.set_time(checkpoint.time);
-        self.cells = checkpoint.cells;
-        self.go_on(wasi, MemoryImage { map: &memory.0, bytes: &memory.1 }).await
-    }
-
-    /// The host's side of the guest, with nothing under way in it that the guest's memory knows of.
-    fn at_rest(&self) -> Result<&State, Error> {
-        let state = self.guest.as_ref().ok_or_else(no_guest)?.store.data();
-        if let Some(name) = state.host.call_under_way() {
-            return Err(SnapshotError::ToolCall { name: name.to_owned() }.into());
-        }
-        if let Some(name) = state.host.net.as_ref().and_then(Net::open_connection) {
-            return Err(SnapshotError::Connection { name: name.to_owned() }.into());
-        }
-        Ok(state)
-    }
-
-    /// The files of the session as they are now, and its time.
-    fn settled(&self) -> Result<(FileSystem, Time), Error> {
-        let wasi = &self.at_rest()?.wasi;
-        Ok((wasi.fs.fork().map_err(SnapshotError::Files)?, wasi.time()))
-    }
-
-    /// The state of the session now.
-    fn capture(&mut self) -> Result<Checkpoint, Error> {
-        let (fs, time) = self.settled()?;
-        let guest = self.guest.as_mut().ok_or_else(no_guest)?;
-        let memory = Arc::new(guest.capture(&self.engine.0));
-        Ok(Checkpoint { memory, fs, time, cells: self.cells })
-    }
-
-    /// What an image is made of: linear memory, the stack pointer, the time.
-    pub(crate) fn whole(&mut self) -> Result<(&[u8], i32, Time), Error> {
-        let wasi = &self.at_rest()?.wasi;
-        if let Some(path) = wasi.fs.open_path() {
-            return Err(ImageError::OpenFile { path: path.to_owned() }.into());
-        }
-        let time = wasi.time();
-        let (memory, stack_pointer) = self.guest.as_mut().ok_or_else(no_guest)?.whole();
-        Ok((memory, stack_pointer, time))
-    }
-
-    /// A second session in the same state: functions, generators, tasks, modules and open scratch files alive. Both go
-    /// on by themselves, with the same grants and limits.
-    ///
-    /// # Errors
-    /// [`Error::Snapshot`] naming what cannot be in two places: a host file open for writing, a tool call under way, an
-    /// open network connection.
-    pub fn fork(&mut self) -> Result<Session, Error> {
-        pollster::block_on(self.fork_async())
-    }
-
-    async fn fork_async(&mut self) -> Result<Session, Error> {
-        self.revive().await?;
-        let state = self.capture()?;
-        let mut fork = Session::without_guest(&self.engine, self.options.clone())?;
-        let mut wasi = fork.wasi(state.fs);
-        wasi.set_time(state.time);
-        fork.cells = self.cells;
-        fork.go_on(wasi, MemoryImage { map: &state.memory.0, bytes: &state.memory.1 }).await?;
-        Ok(fork)
-    }
-
-    /// Remembers the state of the session, in place of an earlier checkpoint.
-    ///
-    /// # Errors
-    /// As [`Session::fork`].
-    pub fn checkpoint(&mut self) -> Result<(), Error> {
-        pollster::block_on(self.revive())?;
-        self.checkpoint = Some(self.capture()?);
-        Ok(())
-    }
-
-    /// Goes back to the last checkpoint, or to the start when there is none. The checkpoint stays.
-    ///
-    /// # Errors
-    /// [`Error::SessionLost`] when it cannot be brought back.
-    pub fn rollback(&mut self) -> Result<(), Error> {
-        self.guest = None;
-        pollster::block_on(self.revive())
-    }
-
-    /// Writes the session to a file, from which [`Engine::load`] brings it back in any process of this version. Grants,
-    /// tools, limits and the [`Image`](crate::Image) are not in it.
-    ///
-    /// # Errors
-    /// [`Error::Snapshot`] as [`Session::fork`], and when the file cannot be written.
-    pub fn save(&mut self, path: &Path) -> Result<(), Error> {
-        pollster::block_on(self.revive())?;
-        let (fs, time) = self.settled()?;
-        let files = fs.to_snapshot().map_err(SnapshotError::Files)?;
-        let image = self.options.image.as_ref().map(|image| image.name());
-        let (map, memory) = self.guest.as_mut().ok_or_else(no_guest)?.changed(&self.engine.0);
-        Ok(Saved { map, memory, files, time, cells: self.cells, image }.write(path)?)
-    }
-
-    /// Binds a name in the namespace.
-    ///
-    /// # Errors
-    /// [`Error::SessionLost`] as for a cell.
-    pub fn set(&mut self, name: &str, value: Value) -> Result<(), Error> {
-        self.simple_revived(marshal::tuple([Value::from("set"), Value::from(name), value])).map(drop)
-    }
-
-    /// As [`Session::set`], for a value that was written into the request.
-    ///
-    /// # Errors
-    /// [`Error::SessionLost`] as for a cell.
-    pub fn bind(&mut self, binding: Binding) -> Result<(), Error> {
-        self.simple_revived(binding.into_request()).map(drop)
-    }
-
-    /// What a name is bound to: the value where it is plain data, else its repr (which is empty beside a value). None
-    /// when it is not bound.
-    ///
-    /// # Errors
-    /// [`Error::SessionLost`] as for a cell.
-    pub fn get(&mut self, name: &str) -> Result<Option<(String, Option<Value>)>, Error> {
-        self.get_with(name, |found| found.build(&mut marshal::Values))?.map_err(|error| match error {
-            FoundError::Protocol(text) => Error::Protocol(text),
-            FoundError::Build(never) => match never {},
-        })
-    }
-
-    /// As [`Session::get`]; `read` builds the value.
-    ///
-    /// # Errors
-    /// [`Error::SessionLost`] as for a cell.
-    pub fn get_with<T>(&mut self, name: &str, read: impl FnOnce(Found<'_>) -> T) -> Result<T, Error> {
-        let request = marshal::tuple([Value::from("get"), Value::from(name)]);
-        pollster::block_on(async {
-            self.revive().await?;
-            self.simple_read(request, |bytes| read(Found(bytes))).await
-        })
-    }
-
-    /// The user's names, each with the name of its type and its repr.
-    ///
-    /// # Errors
-    /// [`Error::SessionLost`] as for a cell.
-    pub fn variables(&mut self) -> Result<Vec<(String, String, String)>, Error> {
-        let response = self.simple_revived(marshal::tuple([Value::from("vars")]))?;
-        let (Value::List(items) | Value::Tuple(items)) = response else {
-            return Err(Error::Protocol("`vars` gave no list".into()));
-        };
-        let row = |item| match item {
-            Value::Tuple(row) => match <[Value; 3]>::try_from(row) {
-                Ok([Value::Str(name), Value::Str(type_name), Value::Str(repr)]) => Ok((name, type_name, repr)),
-                _ => Err(Error::Protocol("`vars` gave a row of another shape".into())),
-            },
-            _ => Err(Error::Protocol("`vars` gave something else than rows".into())),
-        };
-        items.into_iter().map(row).collect()
-    }
-
-    /// The files of the session: what is in `/work` and `/tmp` and below granted paths, at most `max` of them, sorted by
-    /// path within each folder. Symlinks are left out.
-    ///
-    /// # Errors
-    /// [`Error::SessionLost`] when it cannot be brought back.
-    pub fn files(&mut self, max: usize) -> Result<Vec<FileInfo>, Error> {
-        Ok(self.file_system_now()?.files(max))
-    }
-
-    /// The bytes of one of the session's files, by its guest path, when they are at most `max`.
-    ///
-    /// # Errors
-    /// [`Error::Read`] when there is no such file or it is longer; [`Error::SessionLost`] as for a cell.
-    pub fn read_file(&mut self, path: &str, max: u64) -> Result<Vec<u8>, Error> {
-        Ok(self.file_system_now()?.read_file(path, max)?)
-    }
-
-    fn file_system_now(&mut self) -> Result<&mut FileSystem, Error> {
-        pollster::block_on(self.revive())?;
-        let guest = self.guest.as_mut().ok_or_else(no_guest)?;
-        Ok(&mut guest.store.data_mut().wasi.fs)
-    }
-
-    fn simple_revived(&mut self, request: Vec<u8>) -> Result<Value, Error> {
-        pollster::block_on(async {
-            self.revive().await?;
-            self.simple(request).await
-        })
     }
 
     /// Bytes of linear memory the session has now.

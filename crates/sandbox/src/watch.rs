@@ -20,6 +20,7 @@ use futures_util::task::AtomicWaker;
 use crate::{
     cpu_clock::ThreadClock,
     guest_memory::{GuestMemory, Signal},
+    limits::later,
     wasi::{Pause, Paused},
 };
 
@@ -219,10 +220,10 @@ impl RunningCell {
     ) -> Option<Instant> {
         let mut state = lock(&self.state);
         let now = Instant::now();
-        let deadline = wall_time.map(|limit| now + limit);
+        let deadline = wall_time.map(|limit| later(now, limit));
         let (memory, queued) = (state.memory.take(), state.queued);
         *state = State { memory, queued, active: true, deadline, cpu_limit, grace, ..State::default() };
-        [deadline, cpu_limit.map(|limit| now + limit)].into_iter().flatten().min()
+        [deadline, cpu_limit.map(|limit| later(now, limit))].into_iter().flatten().min()
     }
 
     /// Ends a cell; no signal of it is left for the next.
@@ -337,7 +338,7 @@ impl RunningCell {
             if !pending && cause == Cause::Interrupt {
                 // Seen. What a program makes of KeyboardInterrupt is its own affair.
                 state.fired = None;
-            } else if now >= at + state.grace {
+            } else if now >= later(at, state.grace) {
                 state.stop = true;
                 state.revoked = true;
                 if let Some(memory) = &state.memory {
@@ -349,7 +350,7 @@ impl RunningCell {
                 if pending && let Some(memory) = &state.memory {
                     memory.raise(cause.signal());
                 }
-                let grace_end = at + state.grace;
+                let grace_end = later(at, state.grace);
                 return Some(if pending { grace_end.min(now + REPEAT) } else { grace_end });
             }
         }
@@ -365,7 +366,7 @@ impl RunningCell {
                 self.fire(state, Cause::CpuTime, now);
                 return Some(now + REPEAT);
             }
-            let at = now + (limit - used).max(REPEAT);
+            let at = later(now, (limit - used).max(REPEAT));
             next = Some(next.map_or(at, |next| next.min(at)));
         }
         match (next, state.wake_at) {

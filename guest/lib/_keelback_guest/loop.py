@@ -51,6 +51,7 @@ class Loop(selector_events.BaseSelectorEventLoop):
         self._cell = None
         self._interrupted = None
         self._busy = False  # run_cell or turn is at work
+        self._reporting = False  # an exception in a task, often from a destructor, where nothing can be raised
         self._context = None  # the session's: the same object for every cell, so that ContextVar tokens stay valid
 
     def _process_events(self, finished):
@@ -93,6 +94,18 @@ class Loop(selector_events.BaseSelectorEventLoop):
         # Wakes a loop that sleeps in another thread: there is none.
         pass
 
+    def create_task(self, coro, *, name=None, context=None):
+        # A tool call is no coroutine to everything that looks at tasks.
+        step = getattr(type(coro), "_as_coroutine", None)
+        return super().create_task(coro if step is None else step(coro), name=name, context=context)
+
+    def default_exception_handler(self, context):
+        self._reporting = True
+        try:
+            super().default_exception_handler(context)
+        finally:
+            self._reporting = False
+
     def call_soon_threadsafe(self, callback, *args, context=None):
         return self.call_soon(callback, *args, context=context)
 
@@ -111,6 +124,37 @@ class Loop(selector_events.BaseSelectorEventLoop):
         else:
             future.set_result(result)
         return future
+
+    async def getaddrinfo(self, host, port, *, family=0, type=0, proto=0, flags=0):
+        """As `socket.getaddrinfo`; other tasks go on while the host looks the name up."""
+        import _socket
+
+        steps = _socket.lookup(host, port, family, type, proto, flags)
+        try:
+            name = next(steps)
+        except StopIteration as stop:
+            return stop.value
+        handle = _socket.new_fd()
+        try:
+            while True:
+                try:
+                    found = _socket.call("resolve", 0, name, handle)
+                    break
+                except BlockingIOError:
+                    await self._readable(handle)
+            steps.send(found)
+        except StopIteration as stop:
+            return stop.value
+        finally:
+            _socket.call("close", 0, handle)
+
+    async def _readable(self, handle):
+        ready = self.create_future()
+        self._add_reader(handle, _set, ready)
+        try:
+            await ready
+        finally:
+            self._remove_reader(handle)
 
     async def shutdown_default_executor(self, timeout=None):
         pass
@@ -211,6 +255,11 @@ class Loop(selector_events.BaseSelectorEventLoop):
         if self._interrupted is not None:
             error, self._interrupted = self._interrupted, None
         return error
+
+
+def _set(future):
+    if not future.done():
+        future.set_result(None)
 
 
 def _stop(task):

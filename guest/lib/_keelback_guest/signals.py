@@ -7,6 +7,7 @@ A handler raises only while code of the cell runs. In the machinery around it th
 import asyncio
 import os
 import signal
+import sys
 
 from .loop import Loop, _Cell, _Selector, _stop
 from .tools import ToolCall
@@ -18,6 +19,7 @@ limits = {}
 
 _session = None
 _loop = None
+_last = None  # the identity of the last error; it itself would keep frames alive
 # Code that an exception would cut in two: between taking a callback from the queue and calling it, the callback would
 # be lost. Interrupts that land here are handed to the loop instead.
 _machinery = set()
@@ -33,7 +35,9 @@ def make_error(number):
 
 
 def handle(number, frame):
+    global _last
     error = make_error(number)
+    _last = id(error)
     if not _session.running:
         _session.pending = error
         return
@@ -41,6 +45,9 @@ def handle(number, frame):
     if running is not _loop and isinstance(running, Loop) and running._thread_id is not None:
         running.interrupt(error)
     elif _loop._busy:
+        if _loop._reporting:
+            _loop.interrupt(error)
+            return
         if _loop.runs_the_cell() and not _is_machinery(frame):
             raise error
         _loop.interrupt(error)
@@ -48,6 +55,15 @@ def handle(number, frame):
         raise error
     if not _is_machinery(frame):
         raise error
+
+
+def _unraisable(unraisable):
+    """An interrupt that landed in a destructor, from which nothing can be raised, is for the cell all the same."""
+    error = unraisable.exc_value
+    if id(error) == _last and isinstance(error, (KeyboardInterrupt, TimeoutError)) and _session.running and _loop._busy:
+        _loop.interrupt(error.with_traceback(None))
+    else:
+        sys.__unraisablehook__(unraisable)
 
 
 def _is_machinery(frame):
@@ -69,6 +85,7 @@ def prepare(session, loop):
         base._run_forever_setup,
         base._run_forever_cleanup,
         base._run_once,
+        base.call_exception_handler,
         asyncio.selector_events.BaseSelectorEventLoop._process_events,
         asyncio.Handle._run,
         asyncio.TimerHandle._run,
@@ -85,6 +102,7 @@ def prepare(session, loop):
         ToolCall._finish,
     ):
         _machinery.add(function.__code__)
+    sys.unraisablehook = _unraisable
     _machinery_files.update(code.co_filename for code in _machinery)
     for number in (SIGINT, SIGALRM, SIGXCPU):
         try:

@@ -10,6 +10,7 @@ import keyword
 import sys
 import types
 import warnings
+from collections.abc import Coroutine
 from marshal import dumps, loads
 
 import _host
@@ -79,14 +80,19 @@ class ToolCall:
             except BaseException:
                 if future in self._waiting:
                     self._waiting.remove(future)
-                if not self._waiting and not self._done:
-                    calls.pop(self._id, None)
-                    self._finish(False, ("CancelledError", "the tool call was cancelled"))
-                    _host.call(dumps(("cancel", self._id), 2))
+                if not self._waiting:
+                    self._give_up()
                 raise
         if self._ok:
             return self._payload
         raise make_error(*self._payload)
+
+    def _give_up(self):
+        """Nobody waits for the result."""
+        if not self._done:
+            calls.pop(self._id, None)
+            self._finish(False, ("keelback.cancelled", ""))
+            _host.call(dumps(("cancel", self._id), 2))
 
     # The methods of a coroutine, so that asyncio.create_task and asyncio.run take a call as they take one.
     def send(self, value):
@@ -96,12 +102,20 @@ class ToolCall:
 
     def throw(self, *error):
         if self._steps is None:
+            # A task that was cancelled before its first step.
             self._steps = self.__await__()
+            self._give_up()
         return self._steps.throw(*error)
 
     def close(self):
         if self._steps is not None:
             self._steps.close()
+        else:
+            self._awaited = True
+            self._give_up()
+
+    def _as_coroutine(self):
+        return _Steps(self)
 
     def __repr__(self):
         return f"<tool call not awaited: write await {self.__name__}(...)>"
@@ -122,6 +136,19 @@ class ToolCall:
         raise self._misuse()
 
 
+class _Steps(Coroutine):
+    """A tool call as a task holds it: looked at like any coroutine."""
+
+    def __init__(self, call):
+        self.__name__ = self.__qualname__ = call.__name__
+        self.send, self.throw, self.close = call.send, call.throw, call.close
+
+    def __await__(self):
+        return self
+
+    send = throw = close = None  # those of the call
+
+
 for _name in (
     "str format bool len iter int float complex index bytes getitem setitem delitem contains call add radd sub "
     "rsub mul rmul truediv rtruediv floordiv rfloordiv mod rmod divmod rdivmod pow rpow lshift rlshift rshift rrshift "
@@ -134,6 +161,10 @@ def make_error(type_name, message):
     """The exception that a failed call raises: one of Python's own by name, else a ToolError."""
     if type_name == "keelback.end":
         return cell_end.begin(_session)
+    if type_name == "keelback.cancelled":
+        from asyncio import CancelledError
+
+        return CancelledError("the tool call was cancelled")
     kind = getattr(builtins, type_name, None)
     if isinstance(kind, type) and issubclass(kind, Exception):
         try:

@@ -164,6 +164,9 @@ fn parse_host(text: &str) -> Result<Host, &'static str> {
     if text == "*" {
         return Ok(Host::Any);
     }
+    if !text.is_ascii() {
+        return Err("write the name in ASCII, as in `xn--bcher-kva.example`");
+    }
     match text.strip_prefix("*.") {
         Some(below) => Ok(Host::Below(host_name(below).ok_or("it is no host name")?)),
         None if text.contains('*') => Err("`*` stands only for whole labels at the start, as in `*.example.org`"),

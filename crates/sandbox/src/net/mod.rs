@@ -1,180 +1,47 @@
 //! The network: what the guest's `socket`, `ssl` and `select` ask of the host.
 //!
-//! Without a grant there is no [`Net`]. `grant.rs` decides, `connection.rs` moves bytes, `tls.rs` verifies servers,
-//! `http.rs` adds secret headers. Addresses, limits and the guest's requests meet here.
+//! Without a grant there is no [`Net`]. `grant.rs` decides, `connection.rs` moves bytes, `ready.rs` waits for them,
+//! `lookup.rs` finds addresses,
+//! `tls.rs` verifies servers, `http.rs` adds secret headers. Addresses, limits and the guest's requests meet here.
 
 mod connection;
+mod error;
 mod grant;
 mod http;
+mod lookup;
+mod options;
+mod ready;
 mod tls;
+mod tls_value;
 
 use std::{
     collections::HashMap,
     io,
-    net::{IpAddr, Shutdown, SocketAddr, ToSocketAddrs},
-    os::fd::AsFd,
+    net::{IpAddr, Shutdown, SocketAddr},
     sync::Arc,
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
-use futures_util::FutureExt;
 use keelback_session::{Limit, Value};
-use rustix::event::{PollFd, PollFlags};
-use rustls::pki_types::CertificateDer;
 
 pub use self::grant::NetGrantError;
 use self::{
     connection::{Attempt, Connection, Socket},
-    grant::NetGrant,
     http::{Injector, Secret},
-    tls::TlsOptions,
+    lookup::{Lookup, Lookups},
 };
-use crate::{Error, Limits, permissions::NetPermissions};
+pub(crate) use self::{
+    error::{NetError, response, unavailable},
+    lookup::Resolver,
+    options::NetOptions,
+    ready::{interests, pairs},
+};
+use crate::limits::later;
 
-/// What a session may do on the network, read from its permissions.
-pub(crate) struct NetOptions {
-    grants: Vec<NetGrant>,
-    secrets: Vec<Secret>,
-    roots: Vec<CertificateDer<'static>>,
-    connections: usize,
-    sent: u64,
-    received: u64,
-    connect_time: Duration,
-}
-
-impl NetOptions {
-    /// None when nothing is granted.
-    pub(crate) fn new(permissions: &NetPermissions, limits: &Limits) -> Result<Option<Arc<Self>>, Error> {
-        let grants: Vec<NetGrant> = permissions.grants.iter().map(|text| text.parse()).collect::<Result<_, _>>()?;
-        let secrets = permissions.secrets.iter().map(secret).collect::<Result<_, _>>()?;
-        let mut roots = Vec::new();
-        for pem in &permissions.roots {
-            roots.extend(tls::certificates(pem).ok_or(Error::Roots)?);
-        }
-        let options = NetOptions {
-            grants,
-            secrets,
-            roots,
-            connections: limits.connections,
-            sent: limits.network_bytes_sent,
-            received: limits.network_bytes_received,
-            connect_time: limits.connect_time,
-        };
-        Ok((!options.grants.is_empty()).then(|| Arc::new(options)))
-    }
-}
-
-/// Headers that say where a request ends or goes.
-const FRAMING: [&str; 8] =
-    ["host", "connection", "content-length", "transfer-encoding", "upgrade", "expect", "te", "trailer"];
-
-fn secret((place, header, value): &(String, String, String)) -> Result<Secret, Error> {
-    let (host, port) = place
-        .parse::<NetGrant>()?
-        .host_and_port()
-        .ok_or_else(|| Error::Secret { host: place.clone(), reason: "it goes to one host, by its name or address" })?;
-    let refuse = |reason| Err(Error::Secret { host: place.clone(), reason });
-    if !http::is_token(header) || FRAMING.contains(&header.to_ascii_lowercase().as_str()) {
-        return refuse("its header is none that can be added");
-    }
-    if !value.bytes().all(|byte| (b' '..0x7f).contains(&byte)) || value.trim() != value {
-        return refuse("its value is not printable ASCII");
-    }
-    Ok(Secret { host, port, header: header.clone(), value: value.clone() })
-}
-
-/// What the guest is told when something did not work.
-#[derive(Debug, Clone)]
-pub(crate) enum NetError {
-    /// Not granted, or refused.
-    Denied(String),
-    /// The name of an errno and a text, perhaps empty.
-    Os(&'static str, String),
-    /// A limit of the session.
-    Limited(String),
-    TimedOut,
-    /// Not now, on a socket that does not wait.
-    Blocked,
-    /// A name was not found.
-    Lookup(String),
-    Tls {
-        reason: String,
-        text: String,
-    },
-    Certificate {
-        code: i64,
-        text: String,
-    },
-    /// TLS ended without saying so.
-    Eof,
-}
-
-impl NetError {
-    fn tls(reason: &str, text: String) -> Self {
-        NetError::Tls { reason: reason.to_owned(), text }
-    }
-
-    fn to_value(&self) -> Value {
-        let (kind, detail, text) = match self {
-            NetError::Denied(text) => ("denied", Value::None, text.as_str()),
-            NetError::Os(errno, text) => ("os", Value::from(*errno), text.as_str()),
-            NetError::Limited(text) => ("limit", Value::None, text.as_str()),
-            NetError::TimedOut => ("timeout", Value::None, "timed out"),
-            NetError::Blocked => ("blocked", Value::None, ""),
-            NetError::Lookup(text) => ("lookup", Value::None, text.as_str()),
-            NetError::Tls { reason, text } => ("tls", Value::from(reason.as_str()), text.as_str()),
-            NetError::Certificate { code, text } => ("certificate", Value::Int(*code), text.as_str()),
-            NetError::Eof => ("eof", Value::None, ""),
-        };
-        Value::Tuple(vec![Value::from(kind), detail, Value::from(text)])
-    }
-}
-
-impl From<io::Error> for NetError {
-    fn from(error: io::Error) -> Self {
-        use io::ErrorKind::*;
-        let errno = match error.kind() {
-            ConnectionRefused => "ECONNREFUSED",
-            ConnectionReset => "ECONNRESET",
-            ConnectionAborted => "ECONNABORTED",
-            NotConnected => "ENOTCONN",
-            BrokenPipe => "EPIPE",
-            TimedOut => "ETIMEDOUT",
-            HostUnreachable => "EHOSTUNREACH",
-            NetworkUnreachable => "ENETUNREACH",
-            AddrNotAvailable => "EADDRNOTAVAIL",
-            PermissionDenied => "EACCES",
-            InvalidInput => "EINVAL",
-            _ => "EIO",
-        };
-        NetError::Os(errno, String::new())
-    }
-}
-
-/// The response to a request: `(True, value)` or `(False, (kind, detail, text))`.
-pub(crate) fn response(result: Result<Value, NetError>) -> Value {
-    match result {
-        Ok(value) => Value::Tuple(vec![Value::Bool(true), value]),
-        Err(error) => Value::Tuple(vec![Value::Bool(false), error.to_value()]),
-    }
-}
-
-/// What a guest that nothing is granted to hears.
-pub(crate) fn unavailable() -> Value {
-    response(Err(NetError::Denied("the network is not available in the sandbox".into())))
-}
-
-/// Bits of what a socket is waited for.
-const READ: i64 = 1;
-const WRITE: i64 = 2;
-
-/// How many sockets one request may name, and how many names the host remembers addresses of.
-const SOCKETS_MAX: usize = 1 << 10;
+/// How many names the host remembers addresses of, and the most bytes of one request to receive.
 const NAMES_MAX: usize = 1 << 12;
 const RECEIVE_MAX: usize = 1 << 20;
-
-type Lookup = blocking::Task<io::Result<Vec<IpAddr>>>;
 
 /// The network of one session.
 pub(crate) struct Net {
@@ -182,7 +49,9 @@ pub(crate) struct Net {
     connections: HashMap<i64, Connection>,
     /// The names that were resolved to an address.
     names: HashMap<IpAddr, Vec<String>>,
-    lookup: Option<(String, Lookup, Instant)>,
+    /// Those under way, by the guest's handle.
+    lookups: HashMap<Option<i64>, Lookup>,
+    threads: Lookups,
     /// Bytes of this cell.
     sent: u64,
     received: u64,
@@ -195,7 +64,8 @@ impl Net {
             options,
             connections: HashMap::new(),
             names: HashMap::new(),
-            lookup: None,
+            lookups: HashMap::new(),
+            threads: Lookups::default(),
             sent: 0,
             received: 0,
             limit_hit: None,
@@ -215,12 +85,12 @@ impl Net {
         sockets.map(|connection| connection.name.as_str()).min()
     }
 
-    /// When the next attempt to connect or to look up ends by the session's limit.
-    pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        let now = Instant::now();
+    /// When the next attempt to connect or to look up ends by the session's limit. What ended before `polled_at` has been
+    /// looked at already.
+    pub(crate) fn next_deadline(&self, polled_at: Instant) -> Option<Instant> {
         let connecting = self.connections.values().filter(|connection| connection.is_connecting());
-        let lookup = self.lookup.as_ref().map(|(_, _, deadline)| *deadline);
-        connecting.map(|connection| connection.connect_deadline).chain(lookup).filter(|at| *at > now).min()
+        let lookups = self.lookups.values().map(|lookup| lookup.deadline);
+        connecting.map(|connection| connection.connect_deadline).chain(lookups).filter(|at| *at > polled_at).min()
     }
 
     /// Tries what the guest asks for. Pending has the task woken when it is worth another try.
@@ -230,11 +100,13 @@ impl Net {
         // Twice at most: a socket that became ready while it was registered is tried again at once.
         loop {
             let result = match (op, args) {
-                ("resolve", [Value::Str(name)]) => return self.resolve(name, cx),
+                ("resolve", [Value::Str(name)]) => return self.resolve(None, name, cx),
+                ("resolve", [Value::Str(name), Value::Int(handle)]) => return self.resolve(Some(*handle), name, cx),
                 ("connect", [_, Value::Str(address), Value::Int(port)]) => {
                     return self.connect(fd, address, *port, cx);
                 }
                 ("close", [_]) => {
+                    self.lookups.remove(&Some(fd));
                     if let Some(connection) = self.connections.remove(&fd) {
                         connection.close();
                     }
@@ -249,7 +121,7 @@ impl Net {
                     ("error", [_]) => Ok(Some(connection.take_error().map_or(Value::None, |error| error.to_value()))),
                     ("buffered", [_]) => Ok(Some(Value::Int(connection.buffered() as i64))),
                     ("addresses", [_]) => addresses(connection).map(Some),
-                    ("tls", [_]) => Ok(Some(description(connection))),
+                    ("tls", [_]) => Ok(Some(tls_value::description(connection))),
                     ("shutdown", [_, Value::Int(how)]) => {
                         let how = [Shutdown::Read, Shutdown::Write, Shutdown::Both][(*how).clamp(0, 2) as usize];
                         connection.shutdown(how).map(none)
@@ -305,47 +177,6 @@ impl Net {
         Err(NetError::Limited(text))
     }
 
-    fn resolve(&mut self, text: &str, cx: &mut Context<'_>) -> Poll<Result<Value, NetError>> {
-        if self.lookup.as_ref().is_none_or(|(name, ..)| name != text) {
-            let Some(name) = grant::host_name(text) else {
-                return Poll::Ready(Err(NetError::Lookup(format!("`{text}` is no host name"))));
-            };
-            if !grant::may_resolve(&self.options.grants, &name) {
-                return Poll::Ready(Err(NetError::Denied(format!("network: `{name}` is not granted"))));
-            }
-            let task = blocking::unblock(move || {
-                let mut found: Vec<IpAddr> = Vec::new();
-                for address in (name.as_str(), 0).to_socket_addrs()? {
-                    if !found.contains(&address.ip()) {
-                        found.push(address.ip());
-                    }
-                }
-                Ok(found)
-            });
-            self.lookup = Some((text.to_owned(), task, Instant::now() + self.options.connect_time));
-        }
-        let Some((_, task, deadline)) = &mut self.lookup else { return Poll::Pending };
-        let result = match task.poll_unpin(cx) {
-            Poll::Pending if Instant::now() < *deadline => return Poll::Pending,
-            Poll::Pending => {
-                self.lookup = None;
-                return Poll::Ready(self.too_slow(&format!("looking up `{text}`")));
-            }
-            Poll::Ready(result) => result,
-        };
-        self.lookup = None;
-        let name = grant::host_name(text).unwrap_or_default();
-        Poll::Ready(match result {
-            Ok(found) => {
-                for address in &found {
-                    self.remember(address.to_canonical(), &name);
-                }
-                Ok(Value::List(found.iter().map(|address| Value::Str(address.to_string())).collect()))
-            }
-            Err(_) => Err(NetError::Lookup("Name or service not known".into())),
-        })
-    }
-
     fn remember(&mut self, address: IpAddr, name: &str) {
         if self.names.len() >= NAMES_MAX {
             self.names.clear();
@@ -374,7 +205,7 @@ impl Net {
             if let Err(text) = grant::check(&self.options.grants, ip, port, &names) {
                 return Poll::Ready(Err(NetError::Denied(format!("network: {text}"))));
             }
-            if let Err(error) = self.room(false) {
+            if let Err(error) = self.room(self.open(false)) {
                 return Poll::Ready(Err(error));
             }
             let mut hosts = names;
@@ -384,7 +215,7 @@ impl Net {
             // Without TLS every host that lives at the address may be meant; the Host header says which. What is given
             // for the port of HTTPS never goes there in the clear.
             let secrets = self.secrets(|secret| port != 443 && hosts.contains(&secret.host), Some(port));
-            let deadline = Instant::now() + self.options.connect_time;
+            let deadline = later(Instant::now(), self.options.connect_time);
             let mut connection = Connection::start(name, hosts, SocketAddr::new(ip, port), deadline);
             connection.injector = (!secrets.is_empty()).then(|| Injector::new(secrets, true));
             self.connections.insert(fd, connection);
@@ -405,14 +236,18 @@ impl Net {
         }
     }
 
-    /// Sockets, and TLS without a socket, which asyncio has beside one, are counted apart.
-    fn room(&mut self, memory: bool) -> Result<(), NetError> {
+    /// Sockets, TLS without a socket, which asyncio has beside one, and look-ups are counted apart.
+    fn room(&mut self, open: usize) -> Result<(), NetError> {
         let limit = self.options.connections;
-        if self.connections.values().filter(|connection| connection.is_memory() == memory).count() < limit {
+        if open < limit {
             return Ok(());
         }
         let limit = Limit::Connections(limit as u64);
         self.limited(limit, format!("session has all {limit} open"))
+    }
+
+    fn open(&self, memory: bool) -> usize {
+        self.connections.values().filter(|connection| connection.is_memory() == memory).count()
     }
 
     fn secrets(&self, host: impl Fn(&Secret) -> bool, port: Option<u16>) -> Vec<Secret> {
@@ -428,7 +263,7 @@ impl Net {
 
     /// Puts TLS on a connection. Where a secret header is added, the server is always verified, by the host's roots alone.
     fn secure(&mut self, fd: i64, args: &[Value]) -> Attempt<Value> {
-        let mut options = tls_options(args)?;
+        let mut options = tls_value::options(args)?;
         let connection = self.get(fd)?;
         let port = connection.address.map(|address| address.port());
         let hosts = connection.hosts.clone();
@@ -455,7 +290,7 @@ impl Net {
 
     /// TLS whose bytes the guest carries.
     fn memory(&mut self, fd: i64, args: &[Value]) -> Result<Value, NetError> {
-        self.room(true)?;
+        self.room(self.open(true))?;
         if self.connections.contains_key(&fd) {
             return Err(NetError::Os("EINVAL", String::new()));
         }
@@ -506,89 +341,6 @@ impl Net {
         }
         Ok(Some(Value::Bytes(data)))
     }
-
-    /// Which of the sockets are ready for what; the task is woken when one is.
-    pub(crate) fn ready(&mut self, interests: &[(i64, i64)], cx: &mut Context<'_>) -> Vec<(i64, i64)> {
-        loop {
-            let ready = self.ready_now(interests, cx);
-            if !ready.is_empty() {
-                return ready;
-            }
-            let mut again = false;
-            for (fd, mask) in interests {
-                if let Some(connection) = self.connections.get_mut(fd) {
-                    again |= connection.register(cx, mask & READ != 0, mask & WRITE != 0);
-                }
-            }
-            if !again {
-                return ready;
-            }
-        }
-    }
-
-    fn ready_now(&mut self, interests: &[(i64, i64)], cx: &mut Context<'_>) -> Vec<(i64, i64)> {
-        let now = Instant::now();
-        let limit = Limit::ConnectTime(self.options.connect_time);
-        let mut ready = Vec::new();
-        for (fd, mask) in interests {
-            let Some(connection) = self.connections.get_mut(fd) else {
-                ready.push((*fd, *mask)); // whatever is tried on it fails at once
-                continue;
-            };
-            if connection.is_connecting() {
-                match connection.connected(cx) {
-                    Ok(None) if connection.connect_deadline <= now => {
-                        let text = format!("connecting to `{}` took all {limit}", connection.name);
-                        connection.fail(NetError::Limited(text));
-                        self.limit_hit = Some(limit);
-                    }
-                    Ok(_) => {}
-                    Err(error) => connection.fail(error), // for `error` to tell
-                }
-            }
-            let _ = connection.flush();
-            let mut found = 0;
-            if connection.buffered() > 0 {
-                found |= READ;
-            }
-            match &connection.socket {
-                Socket::Connecting(_) => {}
-                Socket::Failed | Socket::Memory { .. } => found |= READ | WRITE,
-                Socket::Tcp(stream) => {
-                    let mut poll = [PollFd::from_borrowed_fd(stream.as_fd(), PollFlags::IN | PollFlags::OUT)];
-                    let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
-                    let _ = rustix::event::poll(&mut poll, Some(&now));
-                    let events = poll[0].revents();
-                    let ended = events.intersects(PollFlags::HUP | PollFlags::ERR);
-                    found |= if events.contains(PollFlags::IN) || ended { READ } else { 0 };
-                    let room = !connection.unsent();
-                    found |= if events.contains(PollFlags::OUT) && room || ended { WRITE } else { 0 };
-                }
-            }
-            if found & mask != 0 {
-                ready.push((*fd, found & mask));
-            }
-        }
-        ready
-    }
-}
-
-/// `(handle, bits)` pairs of a request.
-pub(crate) fn interests(value: Option<&Value>) -> Vec<(i64, i64)> {
-    let Some(Value::List(items)) = value else { return Vec::new() };
-    let pair = |item: &Value| match item {
-        Value::Tuple(pair) => match pair.as_slice() {
-            [Value::Int(fd), Value::Int(mask)] => Some((*fd, mask & (READ | WRITE))),
-            _ => None,
-        },
-        _ => None,
-    };
-    items.iter().take(SOCKETS_MAX).filter_map(pair).collect()
-}
-
-/// The response to a wait for sockets.
-pub(crate) fn pairs(ready: Vec<(i64, i64)>) -> impl Iterator<Item = Value> {
-    ready.into_iter().map(|(fd, mask)| Value::Tuple(vec![Value::Int(fd), Value::Int(mask)]))
 }
 
 /// A host as names and addresses are compared.
@@ -596,36 +348,6 @@ fn canonical_host(text: &str) -> Option<String> {
     match text.parse::<IpAddr>() {
         Ok(address) => Some(address.to_canonical().to_string()),
         Err(_) => grant::host_name(text),
-    }
-}
-
-/// `(server_name, verify, check_name, system_roots, roots, alpn, versions)`.
-fn tls_options(args: &[Value]) -> Result<TlsOptions, NetError> {
-    let bytes = |items: &[Value]| -> Vec<Vec<u8>> {
-        items
-            .iter()
-            .filter_map(|item| if let Value::Bytes(bytes) = item { Some(bytes.clone()) } else { None })
-            .collect()
-    };
-    match args {
-        [
-            name,
-            Value::Bool(verify),
-            Value::Bool(check_name),
-            Value::Bool(system_roots),
-            Value::List(roots),
-            Value::List(alpn),
-            Value::Int(versions),
-        ] => Ok(TlsOptions {
-            server_name: name.as_str().filter(|name| !name.is_empty()).map(str::to_owned),
-            verify: *verify,
-            check_name: *check_name,
-            system_roots: *system_roots,
-            roots: bytes(roots),
-            alpn: bytes(alpn),
-            versions: [versions & 1 != 0, versions & 2 != 0],
-        }),
-        _ => Err(NetError::Os("EINVAL", String::new())),
     }
 }
 
@@ -639,17 +361,4 @@ fn addresses(connection: &Connection) -> Result<Value, NetError> {
         Value::Tuple(vec![Value::Str(address.ip().to_string()), Value::Int(address.port().into())])
     };
     Ok(Value::Tuple(vec![pair(stream.local_addr()?), pair(stream.peer_addr()?)]))
-}
-
-/// `(version, cipher suite, ALPN protocol, certificates)` of TLS; None before the handshake is over.
-fn description(connection: &Connection) -> Value {
-    let Some(tls) = connection.tls().filter(|tls| !tls.is_handshaking()) else { return Value::None };
-    let text = |value: Option<String>| value.map_or(Value::None, Value::Str);
-    let certificates = tls.peer_certificates().unwrap_or_default();
-    Value::Tuple(vec![
-        text(tls.protocol_version().and_then(|version| version.as_str().map(str::to_owned))),
-        text(tls.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str().map(str::to_owned))),
-        tls.alpn_protocol().map_or(Value::None, |protocol| Value::Bytes(protocol.to_vec())),
-        Value::List(certificates.iter().map(|der| Value::Bytes(der.to_vec())).collect()),
-    ])
 }

@@ -6,6 +6,7 @@ mod files;
 mod imports;
 mod limits;
 mod net;
+mod net_names;
 mod outcomes;
 mod packages;
 mod programs;

@@ -143,12 +143,12 @@ fn get(url: &str) -> String {
 }
 
 #[track_caller]
-fn outcome(session: &mut Session, cell: &str) -> String {
+pub(crate) fn outcome(session: &mut Session, cell: &str) -> String {
     brief(&run(session, cell).outcome)
 }
 
 #[track_caller]
-fn contains(text: &str, part: &str) {
+pub(crate) fn contains(text: &str, part: &str) {
     assert!(text.contains(part), "`{part}` is not in: {text}");
 }
 
@@ -333,7 +333,7 @@ fn a_session_that_waits_for_the_network_holds_no_thread() {
 }
 
 #[track_caller]
-fn check_limit(session: &mut Session, cell: &str, limit: Limit, text: &str) {
+pub(crate) fn check_limit(session: &mut Session, cell: &str, limit: Limit, text: &str) {
     match run(session, cell).outcome {
         Outcome::Raised(raised) => {
             contains(&raised.message, text);
@@ -570,4 +570,46 @@ fn what_is_not_http_is_refused_where_a_secret_is_added() {
         assert_eq!(outcome(&mut session, &cell(good)), "= b'HTTP/1.1 200'");
     }
     assert_eq!(carried(&server), [true; 5]);
+}
+
+/// What stays inside: the guest's own view of its requests, and errors. A server that sends its requests back gives the
+/// value away, which nothing here can prevent (docs of `Permissions::secret`).
+#[test]
+fn a_secret_header_does_not_come_back_by_errors() {
+    let server = Server::tls();
+    let (ca, _) = authority();
+    let mut session = session_with(with_secret(&server).root_certificates(ca.as_str()));
+    session.set("port", Value::from(i64::from(server.port()))).unwrap();
+    check_in(
+        &mut session,
+        &[
+            (
+                "import urllib.request, urllib.error\nurl = f'https://localhost:{port}'\nrequest = urllib.request.Request(url + '/', b'x' * 9, \
+                 {'Authorization': 'mine'})\nurllib.request.urlopen(request).read()",
+                "= b'9'",
+            ),
+            ("request.headers, request.unredirected_hdrs.get('Authorization')", "= ({'Authorization': 'mine'}, None)"),
+            ("urllib.request.urlopen(url + '/', iter([b'a', b'bc'])).read() != b''", "= True"),
+            // Two requests in one write, and answers in their order.
+            (
+                "import socket, ssl\nwith ssl.create_default_context().wrap_socket(socket.create_connection(('localhost', \
+                 port)), server_hostname='localhost') as s:\n    s.sendall(b'GET / HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n' * 2)\n    \
+                 data = b''\n    while data.count(b'HTTP/1.1 200') < 2: data += s.recv(999)\ndata.count(b'200 OK')",
+                "= 2",
+            ),
+        ],
+    );
+    assert_eq!(carried(&server), [true; 4]);
+    // Refusals and failures of every kind name the host and the reason.
+    for cell in [
+        "urllib.request.urlopen(urllib.request.Request(url + '/', headers={'Host': 'example.org'}))",
+        "urllib.request.urlopen(urllib.request.Request(url + '/', headers={'Transfer-Encoding': 'gzip'}, data=b'x'))",
+        "urllib.request.urlopen(urllib.request.Request(url + '/to/http://example.org/'))",
+        "urllib.request.urlopen(url + '/silent', timeout=0.01)",
+    ] {
+        let report = run(&mut session, cell);
+        let text = format!("{report:?}");
+        assert!(brief(&report.outcome).contains("Error"), "{text}");
+        assert!(!text.contains("s3cret"), "{text}");
+    }
 }

@@ -152,6 +152,73 @@ fn a_wait_for_a_tool_can_end_early() {
     );
 }
 
+/// A tool that never ends, and how many calls of it are under way.
+fn endless() -> (Tool, Arc<AtomicUsize>) {
+    struct UnderWay(Arc<AtomicUsize>);
+    impl Drop for UnderWay {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+    let count = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&count);
+    let tool = Tool::new_async("never", move |_| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        let under_way = UnderWay(Arc::clone(&counter));
+        async move {
+            std::future::pending::<()>().await;
+            drop(under_way);
+            Ok(Value::None)
+        }
+    });
+    (tool, count)
+}
+
+#[test]
+fn a_cell_that_does_not_end_well_takes_its_calls_with_it() {
+    let (never, under_way) = endless();
+    let submit = Tool::new("submit", |_| Ok(Value::Int(7))).ends_cell();
+    let mut limits = keelback_sandbox::Limits::default();
+    limits.wall_time = Some(Duration::from_millis(500));
+    let options = SessionOptions::default().permissions(Permissions::none().tool(never).tool(submit)).limits(limits);
+    let mut session = engine().session(options).unwrap();
+    let start = "import asyncio\ntasks = [asyncio.create_task(never()) for _ in range(3)]\nawait asyncio.sleep(0)";
+    for end in ["1/0", "submit()", "raise SystemExit(3)", "await asyncio.sleep(60)", "while True: pass"] {
+        run(&mut session, &format!("{start}\n{end}"));
+        assert_eq!(under_way.load(Ordering::SeqCst), 0, "{end}");
+        // Those who wait for them are told.
+        let states = "await asyncio.wait(tasks)\n[task.cancelled() for task in tasks]";
+        check_in(&mut session, &[(states, "= [True, True, True]")]);
+    }
+    // A cell that ends well leaves them to the tasks that wait; what a later cell does is not their affair.
+    run(&mut session, start);
+    run(&mut session, "more = asyncio.create_task(never())\n1/0");
+    assert_eq!(under_way.load(Ordering::SeqCst), 3);
+    check_in(
+        &mut session,
+        &[("await asyncio.wait([more])\n[task.done() for task in tasks]", "= [False, False, False]")],
+    );
+    drop(session);
+    assert_eq!(under_way.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn an_interrupt_takes_the_calls_with_it() {
+    let (never, under_way) = endless();
+    let handle = Arc::new(std::sync::Mutex::new(None::<keelback_sandbox::InterruptHandle>));
+    let slot = Arc::clone(&handle);
+    // Interrupts while the guest is between the call and what waits for it.
+    let interrupt = Tool::new("interrupt", move |_| {
+        slot.lock().unwrap().as_ref().unwrap().interrupt();
+        Ok(Value::None)
+    });
+    let mut session = session_with(Permissions::none().tool(never).tool(interrupt));
+    *handle.lock().unwrap() = Some(session.interrupt_handle());
+    let cell = "import asyncio\ncall = asyncio.create_task(never())\nawait asyncio.sleep(0)\ninterrupt()";
+    assert_eq!(brief(&run(&mut session, cell).outcome), "KeyboardInterrupt: ");
+    assert_eq!(under_way.load(Ordering::SeqCst), 0);
+}
+
 #[test]
 fn calls_are_counted() {
     let count = Arc::new(AtomicUsize::new(0));
