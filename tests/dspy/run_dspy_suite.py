@@ -33,14 +33,14 @@ LEFT_OUT = {
     "test_deno_version_probe_is_bounded_and_not_cached": _COMMAND,
     "test_deno_version_probe_timeout_is_reported_as_indeterminate": _COMMAND,
     "test_ignores_parent_package_json_and_node_modules": _COMMAND,
-    "test_enable_read_paths_symlink": _COMMAND + " (--allow-read); tests/python/test_dspy.py has links",
+    "test_enable_read_paths_symlink": _COMMAND + " (--allow-read); tests/dspy/test_dspy.py has links",
     "test_default_runner_cannot_read_shared_deno_cache": _CACHE,
     "test_default_runner_starts_offline_from_warm_shared_cache": _CACHE,
     "test_default_command_revokes_shared_cache_after_startup": _CACHE,
     "test_rejects_write_paths_overlapping_runtime_files": _CACHE,
     "test_deno_info_probe_is_bounded": _CACHE,
     "test_explicit_deno_dir_skips_info_query": _CACHE,
-    "test_process_death_ends_stateful_session": _PROTOCOL + "; tests/python/test_dspy.py has a lost session",
+    "test_process_death_ends_stateful_session": _PROTOCOL + "; tests/dspy/test_dspy.py has a lost session",
     "test_protocol_failure_ends_session": _PROTOCOL,
     "test_request_ids_are_128_bit_random_values": _PROTOCOL,
     "test_failed_health_check_ends_session": _PROTOCOL,
@@ -91,7 +91,6 @@ class Suite:
 
 
 def main(path, *arguments):
-
     import dspy
     import dspy.primitives.python_interpreter as original
     import keelback.dspy

@@ -8,6 +8,7 @@ import datetime
 import enum
 import json
 import math
+import runpy
 import shutil
 import subprocess
 import sys
@@ -514,6 +515,16 @@ def test_with_dspy_installed_its_classes_are_used():
     assert isinstance(PythonInterpreter(), dspy.CodeInterpreter)
     with dspy.context(interpreter_factory=PythonInterpreter):
         assert code_interpreter.resolve_interpreter_factory() is PythonInterpreter
+
+
+def test_the_example_of_rlm(capsys):
+    """A whole dspy.RLM: its prompts, its tools, its SUBMIT."""
+    pytest.importorskip("dspy")
+    main = runpy.run_path(str(ROOT / "examples" / "rlm.py"))["main"]
+    result = main()
+    assert (result.month, result.total, len(result.trajectory)) == ("November", 7765, 4)
+    printed = capsys.readouterr().out
+    assert "KeyError: '2026-01'" in printed and "sub-model is asked: Name of month 2026-11?" in printed
 
 
 def test_dspys_settings_reach_tools_in_another_thread(make):

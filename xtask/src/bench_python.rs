@@ -10,8 +10,8 @@ use std::{
 
 use anyhow::{Context, Result};
 
-/// Versions the package is for, the one to measure first.
-const PYTHONS: [&str; 4] = ["3.13", "3.12", "3.11", "3.10"];
+use crate::python;
+
 /// What is installed for each rival.
 const RIVALS: [(&str, &[&str]); 3] =
     [("monty", &["pydantic-monty"]), ("eryx", &["pyeryx"]), ("dspy", &["dspy", "deno"])];
@@ -34,8 +34,7 @@ pub(crate) fn run(root: &Path, options: &[String]) -> Result<()> {
 fn environment(folder: &Path) -> Result<PathBuf> {
     let python = folder.join("bin/python");
     if !python.is_file() {
-        let found = || PYTHONS.iter().find_map(|version| crate::test::find(version));
-        let native = env::var_os("PYTHON").map(PathBuf::from).or_else(found);
+        let native = env::var_os("PYTHON").map(PathBuf::from).or_else(python::newest);
         let native =
             native.context("no Python from 3.10 to 3.13 is installed (looked on PATH and in pyenv's folder)")?;
         crate::check(Command::new(native).args(["-m", "venv", "--clear"]).arg(folder))?;

@@ -4,9 +4,12 @@ mod bench;
 mod bench_python;
 mod conformance;
 mod guest;
+mod licences;
 mod network;
 mod packages;
+mod python;
 mod test;
+mod wheel;
 
 use std::{
     env,
@@ -21,6 +24,8 @@ const USAGE: &str = "\
 usage: cargo xtask TASK
 
   test                      every test there is: Rust and Python
+  wheel                     builds the Python package into target/wheels, installs and tests it
+  licences                  writes the crates and their licences into THIRD_PARTY.md
   bench                     times the command beside native python3, in one run
   bench python [--rivals] [--rounds N]
                             times the Python package, beside other sandboxes where pip has them
@@ -44,6 +49,8 @@ fn main() -> ExitCode {
         ["guest", "--check"] => guest::check(&root),
         ["guest", "--check", "--rebuild"] => guest::rebuild(&root),
         ["conformance", ..] => build(&root).and_then(|()| conformance::run(&root, &arguments[1..])),
+        ["licences"] => licences::write(&root),
+        ["wheel"] => test::wheel(&root),
         ["network"] => build(&root).and_then(|()| network::run(&root)),
         _ => {
             let _ = io::stderr().write_all(USAGE.as_bytes());

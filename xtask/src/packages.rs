@@ -71,13 +71,13 @@ const PACKAGES: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// Packages that do not work, and why: the words of the exception that says so.
-const MISSING: &[(&str, &str)] = &[("sympy", "No module named 'ctypes'")];
+/// Packages that do not work, and why: the words of the exception that says so. None at present.
+const MISSING: &[(&str, &str)] = &[];
 
 /// `cargo xtask conformance packages`, and a part of `cargo xtask conformance`: the section of the document.
 pub(crate) fn run(root: &Path, binary: &Path) -> Result<String> {
     let folder = root.join("target/conformance-packages");
-    let python = crate::test::find("3.13").context("the packages want a python3.13")?;
+    let python = crate::python::find("3.13").context("the packages want a python3.13")?;
     let mut pip = Command::new(&python);
     pip.args(["-m", "pip", "install", "-q", "--disable-pip-version-check", "--upgrade", "--target"]).arg(&folder);
     pip.args(PACKAGES.iter().map(|(name, version, _)| format!("{name}=={version}")));

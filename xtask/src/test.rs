@@ -4,16 +4,13 @@
 use std::{
     env, fs,
     io::{self, BufRead, BufReader, Write},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
 };
 
 use anyhow::{Context, Result, bail};
 
-use crate::cargo;
-
-/// Versions `_session.py` is written for; the guest's own code is for 3.13.
-const PYTHONS: [&str; 4] = ["3.10", "3.11", "3.12", "3.13"];
+use crate::{cargo, licences, python, wheel};
 
 #[derive(Default)]
 struct Count {
@@ -23,10 +20,24 @@ struct Count {
 
 pub(crate) fn run(root: &Path) -> Result<()> {
     let mut count = Count::default();
+    licences::check(root)?;
     rust(root, &mut count)?;
     extension(root)?;
-    python(root, &mut count)?;
+    pythons(root, &mut count)?;
     clients(root, &mut count)?;
+    installed(root, &mut count)?;
+    summary(&count)
+}
+
+/// Only the wheel.
+pub(crate) fn wheel(root: &Path) -> Result<()> {
+    let mut count = Count::default();
+    crate::build(root)?;
+    installed(root, &mut count)?;
+    summary(&count)
+}
+
+fn summary(count: &Count) -> Result<()> {
     writeln!(io::stdout(), "\n{} passed, {} failed", count.passed, count.failed)?;
     if count.failed > 0 {
         bail!("{} tests failed", count.failed);
@@ -56,10 +67,10 @@ fn rust(root: &Path, count: &mut Count) -> Result<()> {
     Ok(())
 }
 
-fn python(root: &Path, count: &mut Count) -> Result<()> {
+fn pythons(root: &Path, count: &mut Count) -> Result<()> {
     let mut used = Vec::new();
-    for version in PYTHONS {
-        let Some(python) = find(version) else { continue };
+    for version in python::VERSIONS {
+        let Some(python) = python::find(version) else { continue };
         used.push(version);
         writeln!(io::stdout(), "\nPython {version}: {}", python.file_name().unwrap_or_default().to_string_lossy())?;
         // Apart: the guest's code makes itself at home in the process it is loaded into.
@@ -70,7 +81,7 @@ fn python(root: &Path, count: &mut Count) -> Result<()> {
             unittest(&mut command, count).with_context(|| format!("the Python tests did not run on {version}"))?;
         }
     }
-    let missing: Vec<&str> = PYTHONS.into_iter().filter(|version| !used.contains(version)).collect();
+    let missing: Vec<&str> = python::VERSIONS.into_iter().filter(|version| !used.contains(version)).collect();
     if !missing.is_empty() {
         writeln!(io::stdout(), "\nnot installed, so not tested on: Python {}", missing.join(", "))?;
     }
@@ -80,25 +91,12 @@ fn python(root: &Path, count: &mut Count) -> Result<()> {
     Ok(())
 }
 
-/// The virtual environment with the pinned packages of the tests, below `target/`: its Python.
-fn packages(root: &Path, python: &Path) -> Result<PathBuf> {
-    let venv = crate::target(root).join("python-tests");
-    let (requirements, installed) = (root.join("tests/python/requirements.txt"), venv.join("requirements.txt"));
-    let wanted = fs::read(&requirements)?;
-    if fs::read(&installed).ok().as_ref() != Some(&wanted) {
-        crate::check(Command::new(python).args(["-m", "venv", "--clear"]).arg(&venv))?;
-        let pip = ["-m", "pip", "install", "-q", "--disable-pip-version-check", "-r"];
-        crate::check(Command::new(venv.join("bin/python")).args(pip).arg(&requirements))?;
-        fs::write(&installed, wanted)?;
-    }
-    Ok(venv.join("bin/python"))
-}
-
 /// Tests that need packages which others wrote, on the newest Python only.
 fn clients(root: &Path, count: &mut Count) -> Result<()> {
-    let Some(python) = PYTHONS.iter().rev().find_map(|version| find(version)) else { return Ok(()) };
+    let Some(python) = python::newest() else { return Ok(()) };
     writeln!(io::stdout(), "\nwith packages: {}", python.file_name().unwrap_or_default().to_string_lossy())?;
-    let mut command = Command::new(packages(root, &python)?);
+    let packages = python::environment(root, &python, "python-tests", "tests/python/requirements.txt")?;
+    let mut command = Command::new(&packages);
     command.env("KEELBACK", crate::target(root).join("release/keelback"));
     command.env("KEELBACK_CACHE", root.join("target/keelback-cache"));
     command.current_dir(root.join("tests/python")).args([
@@ -108,12 +106,37 @@ fn clients(root: &Path, count: &mut Count) -> Result<()> {
         "test_stubs",
         "test_api.Tools.test_pydantic",
     ]);
-    unittest(&mut command, count).context("the tests with packages did not run")
+    unittest(&mut command, count).context("the tests with packages did not run")?;
+    // dspy has some seventy dependencies, so it is kept apart, and only changes of its own file install it again.
+    let dspy = python::environment(root, &python, "dspy-tests", "tests/dspy/requirements.txt")?;
+    for (python, what) in [(packages, "without dspy"), (dspy, "with dspy")] {
+        writeln!(io::stdout(), "\nkeelback.dspy {what}")?;
+        let mut command = Command::new(python);
+        command.env("KEELBACK_CACHE", root.join("target/keelback-cache")).current_dir(root.join("tests/dspy"));
+        command.args(["-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "-rs", "test_dspy.py"]);
+        pytest(&mut command, count).with_context(|| format!("the tests {what} did not run"))?;
+    }
+    Ok(())
+}
+
+/// The wheel, installed.
+fn installed(root: &Path, count: &mut Count) -> Result<()> {
+    for (version, mut command) in wheel::installed(root)? {
+        writeln!(io::stdout(), "\nthe wheel on Python {version}")?;
+        command.env("KEELBACK_CACHE", root.join("target/keelback-cache"));
+        unittest(&mut command, count).with_context(|| format!("the wheel was not tested on {version}"))?;
+    }
+    Ok(())
 }
 
 /// Builds the extension module and puts it where the package looks for it.
 pub(crate) fn extension(root: &Path) -> Result<()> {
-    crate::check(cargo(root).args(["build", "--release", "--quiet", "--package", "keelback-python"]))?;
+    let mut command = cargo(root);
+    command.args(["build", "--release", "--quiet", "--package", "keelback-python"]);
+    if let Some(python) = python::newest() {
+        wheel::like_maturin(&mut command, &wheel::tools(root, &python)?)?;
+    }
+    crate::check(&mut command)?;
     let built = crate::target(root).join("release").join(format!(
         "{}_native{}",
         env::consts::DLL_PREFIX,
@@ -146,23 +169,21 @@ fn unittest(command: &mut Command, count: &mut Count) -> Result<()> {
     Ok(())
 }
 
-/// `pythonX.Y` on the search path or in pyenv's folder, when it starts.
-pub(crate) fn find(version: &str) -> Option<PathBuf> {
-    let name = format!("python{version}");
-    let path = env::var_os("PATH").unwrap_or_default();
-    let on_path = env::split_paths(&path).map(|folder| folder.join(&name));
-    let home = env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
-    let pyenv = env::var_os("PYENV_ROOT").map_or_else(|| home.join(".pyenv"), PathBuf::from).join("versions");
-    let mut in_pyenv: Vec<PathBuf> = fs::read_dir(pyenv)
-        .map(|entries| entries.flatten().map(|entry| entry.path().join("bin").join(&name)).collect())
-        .unwrap_or_default();
-    in_pyenv.sort();
-    let starts = |python: &PathBuf| {
-        let mut command = Command::new(python);
-        command.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
-        command.status().is_ok_and(|status| status.success())
+/// Runs pytest and counts by the last line it prints: `1 failed, 58 passed, 1 error in 2.10s`.
+fn pytest(command: &mut Command, count: &mut Count) -> Result<()> {
+    let (text, success) = relay(command.env("PYTHONDONTWRITEBYTECODE", "1").env_remove("PYTHONPATH"))?;
+    let words: Vec<&str> = text.lines().last().unwrap_or_default().split([' ', ',']).collect();
+    let number = |word: &str| -> usize {
+        let pairs = words.windows(2).filter(|pair| pair[1].trim_end_matches('s') == word);
+        pairs.filter_map(|pair| pair[0].parse::<usize>().ok()).sum()
     };
-    on_path.chain(in_pyenv).find(|python| python.is_file() && starts(python))
+    let (passed, failed) = (number("passed"), number("failed") + number("error"));
+    if passed + failed == 0 || (!success && failed == 0) {
+        bail!("there is no summary of pytest");
+    }
+    count.passed += passed;
+    count.failed += failed;
+    Ok(())
 }
 
 /// Runs a command, showing what it prints as it comes; its stdout and whether it succeeded.

@@ -5,19 +5,18 @@
 //! foreign is built again. Concurrent starts build once: the others wait at a lock.
 
 use std::{
-    env, fs,
+    fs,
     fs::File,
     hash::{BuildHasher, Hash, Hasher},
     io::{self, Read, Write},
-    os::unix::fs::{DirBuilderExt, MetadataExt},
-    path::{Path, PathBuf},
+    os::unix::fs::MetadataExt,
+    path::Path,
 };
 
-use fs4::fs_std::FileExt;
 use wasmparser::{DataKind, Operator, Parser, Payload};
 use xxhash_rust::xxh3::{Xxh3, Xxh3Builder, xxh3_128};
 
-use crate::{Error, mapped::Mapped};
+use crate::{Error, cache, mapped::Mapped};
 
 /// The image needs 48 MiB to itself and a first cell.
 pub(crate) const MIN_MEMORY_BYTES: u64 = 48 << 20;
@@ -54,20 +53,17 @@ pub(crate) fn id() -> u128 {
 
 /// Loads the image from the cache, or builds it there.
 pub(crate) fn load(engine: &wasmtime::Engine, progress: &mut dyn FnMut(Progress)) -> Result<Compiled, Error> {
-    let folder = folder()?.join(key(engine));
-    private_folder(&folder)?;
-    let manifest = folder.join("manifest");
+    let (root, key) = (cache::folder()?, key(engine));
+    let folder = root.join(&key);
+    cache::private_folder(&folder)?;
+    let manifest = folder.join(cache::MANIFEST);
     if Manifest::read(&manifest).is_some_and(|manifest| manifest.holds(&folder))
         && let Ok(image) = open(engine, &folder)
     {
+        cache::mark_used(&folder);
         return Ok(image);
     }
-    let lock_path = folder.join("lock");
-    let lock = File::create(&lock_path).map_err(cache("create", &lock_path))?;
-    if !lock.try_lock_exclusive().map_err(cache("lock", &lock_path))? {
-        progress(Progress::Waiting);
-        lock.lock_exclusive().map_err(cache("lock", &lock_path))?;
-    }
+    let _lock = cache::lock(&folder, progress)?;
     // Whoever held the lock may have built it.
     if Manifest::read(&manifest).is_some_and(|manifest| manifest.holds_by_hash(&folder))
         && let Ok(image) = open(engine, &folder)
@@ -83,6 +79,8 @@ pub(crate) fn load(engine: &wasmtime::Engine, progress: &mut dyn FnMut(Progress)
     write_whole(&folder.join("memory"), &initial_memory(&python)?)?;
     write_whole(&manifest, Manifest::of(&folder)?.text().as_bytes())?;
     progress(Progress::Compiled);
+    // A new version has come: the entries of old ones are of no use any more.
+    cache::remove_unused(&root, &key);
     open(engine, &folder)
 }
 
@@ -125,21 +123,9 @@ fn open(engine: &wasmtime::Engine, folder: &Path) -> Result<Compiled, Error> {
     let module = crate::mapped::module(engine, &folder.join("code")).map_err(Error::engine)?;
     let map = |name| {
         let path = folder.join(name);
-        Mapped::open(&path).map_err(cache("open", &path))
+        Mapped::open(&path).map_err(cache::failed("open", &path))
     };
     Ok(Compiled { module, library: map("library")?, memory: map("memory")? })
-}
-
-fn cache<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Error + use<'a> {
-    move |source| Error::Cache { action, path: path.to_owned(), source }
-}
-
-fn folder() -> Result<PathBuf, Error> {
-    let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    set("KEELBACK_CACHE")
-        .or_else(|| set("XDG_CACHE_HOME").map(|path| path.join("keelback")))
-        .or_else(|| set("HOME").map(|path| path.join(".cache/keelback")))
-        .ok_or(Error::NoCacheDirectory)
 }
 
 /// Image, engine version, its settings and the CPU's features, all of which compiled code depends on.
@@ -148,14 +134,6 @@ fn key(engine: &wasmtime::Engine) -> String {
     engine.precompile_compatibility_hash().hash(&mut hasher);
     hasher.write_u128(id());
     format!("{:016x}", hasher.finish())
-}
-
-fn private_folder(folder: &Path) -> Result<(), Error> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(cache("create", folder))?;
-    let metadata = fs::metadata(folder).map_err(cache("read", folder))?;
-    let mine = metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o022 == 0;
-    let foreign = || io::Error::new(io::ErrorKind::PermissionDenied, "others may write to it");
-    if mine { Ok(()) } else { Err(cache("trust", folder)(foreign())) }
 }
 
 /// Writes to a new file and renames it, so that no reader sees half of it and mappings of the old one stay.
@@ -167,7 +145,7 @@ fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
         file.sync_all()?;
         fs::rename(&temporary, path)
     };
-    write().map_err(cache("write", path))
+    write().map_err(cache::failed("write", path))
 }
 
 const FILES: [&str; 3] = ["code", "library", "memory"];
@@ -188,7 +166,7 @@ impl Manifest {
     fn of(folder: &Path) -> Result<Self, Error> {
         let entry = |name: &str| {
             let path = folder.join(name);
-            Entry::of(&path).map_err(cache("read", &path))
+            Entry::of(&path).map_err(cache::failed("read", &path))
         };
         Ok(Manifest([entry(FILES[0])?, entry(FILES[1])?, entry(FILES[2])?]))
     }
@@ -299,14 +277,5 @@ mod tests {
             fs::write(&path, damaged).expect("a file");
             assert_eq!(Manifest::read(&path), None, "{damaged:?}");
         }
-    }
-
-    #[test]
-    fn a_folder_that_others_may_write_to_is_refused() {
-        use std::os::unix::fs::PermissionsExt;
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        assert!(private_folder(&folder.path().join("new")).is_ok());
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).expect("own folder");
-        assert!(private_folder(folder.path()).is_err());
     }
 }

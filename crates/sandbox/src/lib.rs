@@ -21,6 +21,7 @@
 //! # Ok::<(), keelback_sandbox::Error>(())
 //! ```
 
+mod cache;
 mod cpu_clock;
 mod engine;
 mod error;
