@@ -317,7 +317,9 @@ class Stream(unittest.TestCase):
                 box.run("await f()" if turn % 2 else "f()")
                 interrupter.join()
                 self.assertEqual(running, 0, turn)
+            started.clear()
             box.run("import asyncio\ntask = asyncio.create_task(f())\nawait asyncio.sleep(0)")
+            started.wait()
             self.assertEqual(running, 1)
         self.assertEqual(running, 0)
 
