@@ -12,7 +12,8 @@ A cell or a program ends in an *outcome*, a tuple of plain data whose first item
     ("incomplete",)                                         more lines could finish the cell
     ("invalid", info)                                       no further line could
 
-What is not here: reading input, showing output, event loops. Whoever embeds a `Session` gives it `run_awaitable`.
+What is not here: reading input, showing output, event loops. Whoever embeds a `Session` gives it `run_awaitable`, and
+for interactive cells `show`.
 """
 
 import ast
@@ -22,8 +23,9 @@ import marshal
 import sys
 import traceback
 import types
+import weakref
 
-__all__ = ["Session", "exception_info", "hide_frames_of", "plain_data"]
+__all__ = ["Session", "exception_info", "hide_frames_of", "plain_data", "prompts", "set_prompts"]
 
 # Frames of code from these files are machinery: no traceback shows them.
 _hidden_files = {__file__, (lambda: None).__code__.co_filename}
@@ -68,6 +70,13 @@ class Session:
             fill_main(namespace)
         self.namespace = namespace
         self.count = 0
+        # Interactive cells so far: they are called <python-input-0> and so on, as CPython's prompt does.
+        self.inputs = 0
+        # What shows a value of an interactive cell: `show(text, pretty, mime)`. Without one it is printed.
+        self.show = None
+        # `pretty(value, width) -> text`, asked when the repr is wider than `width`.
+        self.pretty = None
+        self.width = 80
         # True exactly while code of the cell runs: only then may a signal handler raise. At other times it leaves
         # its exception in `pending`, and the cell raises it on entry.
         self.running = False
@@ -131,6 +140,21 @@ class Session:
             expression = compile(last, filename, "eval", flags, True)
         return statements, expression
 
+    def compile_interactive(self, source, filename):
+        """Compile a cell whose every expression statement is handed to `sys.displayhook`; None as in `compile`."""
+        try:
+            tree = ast.Interactive(compile(source, filename, "exec", _PARSE | self.flags, True).body)
+            code = compile(tree, filename, "single", _AWAIT | self.flags, True)
+        except SyntaxError as error:
+            if _is_incomplete(error):
+                return None
+            raise
+        except RecursionError:
+            # Too deep to be shown as a tree, perhaps not too deep to be compiled.
+            code = compile(source, filename, "single", _AWAIT | self.flags, True)
+        self.flags |= code.co_flags & _FUTURES
+        return code
+
     def is_complete(self, source):
         """Whether *source* is a whole cell (True), could become one (False); raises SyntaxError if it never will."""
         flags = self.flags
@@ -142,8 +166,14 @@ class Session:
     # -- running ---------------------------------------------------------------------------------------------------
 
     def run(self, source, filename=None, mode="cell"):
-        """Run *source* and return its outcome. *mode* is "cell", or "program" for what `python3 FILE` does."""
+        """Run *source* and return its outcome.
+
+        *mode* is "cell", "program" for what `python3 FILE` does, or "interactive" for what its prompt does: every
+        expression statement is shown as it is reached, and the outcome has no value.
+        """
         try:
+            if mode == "interactive":
+                return self._run_interactive(source, filename)
             if mode != "cell":
                 return self._run_program(source, filename)
             self.count += 1
@@ -182,8 +212,10 @@ class Session:
             self.running = False
             return self.failed(error)
 
-    async def run_async(self, source, filename=None):
+    async def run_async(self, source, filename=None, mode="cell"):
         """As `run` for a cell, in the event loop that is already running."""
+        if mode == "interactive":
+            return await self._run_interactive_async(source, filename)
         self.count += 1
         if filename is None:
             filename = f"<cell {self.count}>"
@@ -222,6 +254,93 @@ class Session:
                 value = await value
         return value
 
+    def _begin_interactive(self, source, filename):
+        """`(code, None)`, or `(None, outcome)` of a cell that cannot be run."""
+        if filename is None:
+            filename = f"<python-input-{self.inputs}>"
+        try:
+            code = self.compile_interactive(source, filename)
+        except (SyntaxError, ValueError, OverflowError, MemoryError, RecursionError) as error:
+            self.inputs += 1
+            return None, self._refused(error, source)
+        if code is None:
+            return None, INCOMPLETE
+        self.inputs += 1
+        remember_source(filename, source)
+        return code, None
+
+    def _refused(self, error, source):
+        """The outcome of an interactive cell that is no Python: the prompt tells it as it tells exceptions."""
+        error.__traceback__ = None
+        sys.last_exc = error
+        sys.last_type, sys.last_value, sys.last_traceback = type(error), error, None
+        outcome = invalid_outcome(error, source)
+        if sys.excepthook is sys.__excepthook__:
+            return outcome
+        try:
+            self.running = True
+            text = _hooked(error)
+        except BaseException as left:
+            return self.failed(left)
+        finally:
+            self.running = False
+        outcome[1]["traceback"] = "" if text is None else text + outcome[1]["traceback"]
+        return outcome
+
+    def _run_interactive(self, source, filename):
+        code, outcome = self._begin_interactive(source, filename)
+        if code is None:
+            return outcome
+        _show_for(self)
+        try:
+            self.running = True
+            if self.pending is not None:
+                self._raise_pending()
+            if code.co_flags & _COROUTINE:
+                self.run_awaitable(self._await_both(code, None))
+            else:
+                self.evaluate(code, self.namespace)
+            return NONE
+        finally:
+            self.running = False
+            _shown_for()
+
+    async def _run_interactive_async(self, source, filename):
+        try:
+            code, outcome = self._begin_interactive(source, filename)
+            if code is None:
+                return outcome
+            _show_for(self)
+            try:
+                self.running = True
+                await self._await_both(code, None)
+                return NONE
+            finally:
+                self.running = False
+                _shown_for()
+        except BaseException as error:
+            return self.failed(error)
+
+    def displayhook(self, value):
+        """What `sys.displayhook` does for this session's interactive cells."""
+        if value is None:
+            return
+        if self.show is None:
+            sys.__displayhook__(value)
+            return
+        builtins._ = None  # as CPython: a failing repr leaves no old value behind
+        text = repr(value)
+        if type(text) is not str:
+            text = str.__str__(text)
+        pretty = None
+        if len(text) > self.width and self.pretty is not None:
+            pretty = self.pretty(value, self.width)
+            if pretty == text:
+                pretty = None
+        kind = type(value)
+        self.show(text, pretty, None if kind in _SCALARS or kind in _CONTAINERS else mime_bundle(value))
+        builtins._ = value
+
     def _run_program(self, source, filename):
         if filename is None:
             filename = "<string>"
@@ -258,16 +377,20 @@ class Session:
         """The outcome of a cell that *error* left."""
         if isinstance(error, SystemExit):
             return exit_outcome(error)
+        leaving = None
         # Text of exceptions is code of the cell, and may run for ever: let signals in, here only.
         try:
             self.running = True
             info = exception_info(error)
             self.running = False
+        except SystemExit as second:
+            self.running = False
+            leaving = second  # from the user's sys.excepthook
         except BaseException as second:
             self.running = False
             # What an interrupt cut short is told by it; what there was no memory to show is told without a traceback.
             info = bare_info(second if isinstance(second, (KeyboardInterrupt, TimeoutError)) else error)
-        return ("raised", info)
+        return ("raised", info) if leaving is None else exit_outcome(leaving)
 
 
 def _is_incomplete(error):
@@ -286,6 +409,60 @@ def remember_source(filename, source):
     if lines and lines[-1][-1] != "\n":
         lines[-1] += "\n"
     linecache.cache[filename] = (len(source), None, lines, filename)
+
+
+# -- interactive cells ---------------------------------------------------------------------------------------------
+
+# Sessions with interactive cells, by the id of their namespace: what shows a value is found by where it came up, so that
+# sessions which wait side by side in one event loop do not show each other's.
+_sessions = weakref.WeakValueDictionary()
+_shows = 0
+
+
+def _display(value):
+    """`sys.displayhook` while interactive cells run."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        session = _sessions.get(id(frame.f_globals))
+        if session is not None and session.namespace is frame.f_globals:
+            session.displayhook(value)
+            return
+        frame = frame.f_back
+    sys.__displayhook__(value)
+
+
+def _show_for(session):
+    global _shows
+    _sessions[id(session.namespace)] = session
+    _shows += 1
+    if getattr(sys, "displayhook", None) is sys.__displayhook__:
+        sys.displayhook = _display
+
+
+def _shown_for():
+    global _shows
+    _shows -= 1
+    if _shows == 0 and getattr(sys, "displayhook", None) is _display:
+        sys.displayhook = sys.__displayhook__
+
+
+def set_prompts():
+    """`sys.ps1` and `sys.ps2`, by which programs tell an interactive session."""
+    for name, text in (("ps1", ">>> "), ("ps2", "... ")):
+        if not hasattr(sys, name):
+            setattr(sys, name, text)
+
+
+def prompts():
+    """The texts of `sys.ps1` and `sys.ps2` now: they may be objects whose text changes."""
+    texts = []
+    for name, text in (("ps1", ">>> "), ("ps2", "... ")):
+        try:
+            text = str.__str__(str(getattr(sys, name, text)))
+        except Exception:
+            pass
+        texts.append(text)
+    return tuple(texts)
 
 
 # -- values --------------------------------------------------------------------------------------------------------
@@ -309,7 +486,7 @@ def value_outcome(value):
 
     A `sys.displayhook` of the user's own shows the value itself: the outcome is then without one.
     """
-    if sys.displayhook is not sys.__displayhook__:
+    if sys.displayhook is not sys.__displayhook__ and sys.displayhook is not _display:
         sys.displayhook(value)
         return NONE
     text = repr(value)
@@ -477,19 +654,19 @@ def exception_info(error, only=False):
     hook = sys.excepthook
     if hook is not sys.__excepthook__ and not only:
         # The user's own hook shows the exception, as under python3.
-        try:
-            hook(type(error), error, error.__traceback__)
+        text = _hooked(error)
+        if text is None:
             info = bare_info(error)
             info["traceback"] = ""
             info["frames"] = _frames(_stack(error))
             return info
-        except Exception:
-            pass
+    else:
+        text = ""
     trace = traceback.TracebackException(
-        type(error), error, None if only else error.__traceback__, compact=True
+        type(error), error, None if only else error.__traceback__, limit=_limit(), compact=True
     )
     info = bare_info(error)
-    info["traceback"] = "".join(trace.format_exception_only() if only else trace.format())
+    info["traceback"] = text + "".join(trace.format_exception_only() if only else trace.format())
     if not only:
         info["frames"] = _frames(trace.stack)
     return info
@@ -520,6 +697,31 @@ def bare_info(error):
         "frames": [],
         "notes": [item for item in notes if type(item) is str] if isinstance(notes, list) else [],
     }
+
+
+def _hooked(error):
+    """Call the user's `sys.excepthook`. None when it has shown the exception, else what to say before it is shown.
+
+    What an interrupt of the user raises in the hook, and SystemExit, leave it.
+    """
+    try:
+        sys.excepthook(type(error), error, error.__traceback__)
+        return None
+    except (SystemExit, KeyboardInterrupt):
+        raise
+    except BaseException as failed:
+        failed.__context__ = None
+        clean_traceback(failed)
+        lines = traceback.format_exception(type(failed), failed, failed.__traceback__, limit=_limit())
+        return f"Error in sys.excepthook:\n{''.join(lines)}\nOriginal exception was:\n"
+
+
+def _limit():
+    """`sys.tracebacklimit` as python3 understands it: the last frames count. The `traceback` module takes the first."""
+    limit = getattr(sys, "tracebacklimit", None)
+    if limit is None:
+        return None
+    return -max(limit, 0) if isinstance(limit, int) else -_TRACEBACK_MAX
 
 
 def _stack(error):

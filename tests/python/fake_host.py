@@ -70,12 +70,12 @@ def load_guest():
     """`(host, guest package)`, prepared as the image is. Once per process."""
     host = FakeHost()
     sys.modules["_host"] = host.module()
-    spec = importlib.util.spec_from_file_location(
-        "_keelback_session", ROOT / "python" / "keelback" / "_session.py"
-    )
-    session = importlib.util.module_from_spec(spec)
-    sys.modules["_keelback_session"] = session
-    spec.loader.exec_module(session)
+    for name in ("session", "pretty", "assist"):
+        file = ROOT / "python" / "keelback" / f"_{name}.py"
+        spec = importlib.util.spec_from_file_location(f"_keelback_{name}", file)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[f"_keelback_{name}"] = module
+        spec.loader.exec_module(module)
     # Only the package: the folder also holds stand-ins for modules of the library, such as _socket.
     folder = ROOT / "guest" / "lib" / "_keelback_guest"
     spec = importlib.util.spec_from_file_location(

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::{cargo, licences, python, wheel};
+use crate::{cargo, licences, prompt, python, wheel};
 
 #[derive(Default)]
 struct Count {
@@ -25,8 +25,25 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     extension(root)?;
     pythons(root, &mut count)?;
     clients(root, &mut count)?;
+    prompt(root, &mut count)?;
     installed(root, &mut count)?;
     summary(&count)
+}
+
+/// Only the cases of the prompt.
+pub(crate) fn cases(root: &Path) -> Result<()> {
+    let mut count = Count::default();
+    crate::build(root)?;
+    extension(root)?;
+    prompt(root, &mut count)?;
+    summary(&count)
+}
+
+fn prompt(root: &Path, count: &mut Count) -> Result<()> {
+    let (held, all) = prompt::cases(root)?;
+    count.passed += held;
+    count.failed += all - held;
+    Ok(())
 }
 
 /// Only the wheel.
@@ -74,12 +91,15 @@ fn pythons(root: &Path, count: &mut Count) -> Result<()> {
         used.push(version);
         writeln!(io::stdout(), "\nPython {version}: {}", python.file_name().unwrap_or_default().to_string_lossy())?;
         // Apart: the guest's code makes itself at home in the process it is loaded into.
-        for pattern in ["test_[gs]e*.py", "test_[acip]*.py"] {
+        for pattern in ["test_[gs][eu]*.py", "test_[acip]*.py"] {
             let mut command = Command::new(&python);
             command.current_dir(root.join("tests/python")).args(["-W", "error", "-m", "unittest", "discover"]);
             command.args(["-p", pattern]).env("KEELBACK_CACHE", root.join("target/keelback-cache"));
             unittest(&mut command, count).with_context(|| format!("the Python tests did not run on {version}"))?;
         }
+        let mut command = Command::new(&python);
+        command.current_dir(root.join("tests/prompt")).args(["-W", "error", "-m", "unittest", "test_pty"]);
+        unittest(&mut command, count).with_context(|| format!("the tests of the prompt did not run on {version}"))?;
     }
     let missing: Vec<&str> = python::VERSIONS.into_iter().filter(|version| !used.contains(version)).collect();
     if !missing.is_empty() {

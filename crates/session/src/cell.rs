@@ -13,7 +13,7 @@
 pub struct Cell {
     /// The source; for [`CellKind::Module`] the name of the module.
     pub source: String,
-    /// What tracebacks call it; None for `<cell N>`.
+    /// What tracebacks call it; None for `<cell N>`, of interactive cells `<python-input-N>`.
     pub filename: Option<String>,
     /// How it is run.
     pub kind: CellKind,
@@ -27,6 +27,11 @@ pub enum CellKind {
     /// As at a prompt: the value of a last expression is the outcome.
     #[default]
     Prompt,
+    /// As at python3's own prompt: every expression statement is shown as it is reached ([`Event::Shown`]), and the
+    /// outcome has no value.
+    ///
+    /// [`Event::Shown`]: crate::Event::Shown
+    Interactive,
     /// As `python3 FILE`: no value.
     Program,
     /// As `python3 -m MODULE`.
@@ -39,6 +44,11 @@ impl Cell {
     /// A whole program, as `python3 FILE` runs it; `filename` is what `__file__` and tracebacks say.
     pub fn program(source: impl Into<String>, filename: impl Into<String>) -> Self {
         Cell { filename: Some(filename.into()), kind: CellKind::Program, ..Cell::from(source.into()) }
+    }
+
+    /// What was typed at a prompt that shows every value. Without a file name it is `<python-input-N>`, from 0.
+    pub fn interactive(source: impl Into<String>) -> Self {
+        Cell { kind: CellKind::Interactive, ..Cell::from(source.into()) }
     }
 
     /// A module by name, as `python3 -m` runs it.

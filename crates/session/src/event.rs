@@ -24,4 +24,14 @@ pub enum Event {
     },
     /// Something `display(...)` was called with.
     Display(MimeBundle),
+    /// The value of an expression statement of an interactive cell.
+    Shown {
+        /// Its repr.
+        text: String,
+        /// The repr over several lines, when it is wider than the terminal and the value is a container. Of very large
+        /// values it is only the beginning, and says so.
+        pretty: Option<String>,
+        /// Its rich forms.
+        mime: MimeBundle,
+    },
 }

@@ -3,11 +3,13 @@
 //!
 //! Nothing here runs Python, opens a file or reads a clock.
 
+mod assist;
 mod cell;
 mod event;
 mod outcome;
 mod value;
 
+pub use assist::{Completion, CompletionKind, Completions, Description, Signature, SourceText};
 pub use cell::{Cell, CellKind};
 pub use event::{Event, Stream};
 pub use outcome::{Frame, Limit, Mime, MimeBundle, Outcome, Raised, Restored, Usage};
