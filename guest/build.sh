@@ -188,7 +188,7 @@ builder() { CARGO_TARGET_DIR=${KB_TARGET:-$KB_WORK/target} cargo run -q --releas
 library() {
   cd "$KB_WORK"
   "$python" "$guest/library.py" "$src" "$obj" "$(echo "$KB_WORK"/wheels/tzdata-*.whl)" "$guest" \
-    "$project/python/keelback/_session.py" "$out/root"
+    "$project/python/keelback" "$out/root"
   builder pack "$out/root" "$out/library.pack"
 }
 

@@ -1,6 +1,7 @@
-"""Stages the guest's root folder: library.py SOURCE BUILD TZDATA_WHEEL GUEST SESSION ROOT
+"""Stages the guest's root folder: library.py SOURCE BUILD TZDATA_WHEEL GUEST SHARED ROOT
 
-SOURCE is CPython's unpacked source, BUILD the folder it was configured in, GUEST this folder, SESSION `_session.py`.
+SOURCE is CPython's unpacked source, BUILD the folder it was configured in, GUEST this folder, SHARED
+the folder with the files that are also used in process.
 Every file gets the same time; every .pyc names its guest path and is never checked against its source.
 """
 
@@ -15,6 +16,8 @@ from pathlib import Path
 BUILD_TIME = 1749600000  # 2025-06-11 00:00 UTC, as docs/guest-abi.md says
 LIBRARY = "usr/lib/python3.13"
 
+SHARED = ("_session.py", "_assist.py", "_pretty.py")
+
 # Tests, editors, and what needs a screen, a terminal or foreign code.
 LEFT_OUT = {
     "test", "tests", "idlelib", "turtledemo", "turtle.py", "tkinter", "lib2to3", "ensurepip", "venv", "curses", "ctypes",
@@ -22,7 +25,7 @@ LEFT_OUT = {
 }
 
 
-def stage(source, build, tzdata, guest, session, root):
+def stage(source, build, tzdata, guest, shared, root):
     if root.exists():
         shutil.rmtree(root)
     library = root / LIBRARY
@@ -46,7 +49,8 @@ def stage(source, build, tzdata, guest, session, root):
         target = library / path.relative_to(guest / "lib")
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(path.read_bytes())
-    (library / "_keelback_session.py").write_bytes(session.read_bytes())
+    for name in SHARED:
+        (library / f"_keelback{name}").write_bytes((shared / name).read_bytes())
     _compile(library)
     for path in sorted(root.rglob("*"), reverse=True):
         path.chmod(0o755 if path.is_dir() else 0o644)

@@ -43,6 +43,8 @@ impl Probes {
 pub(crate) enum Signal {
     /// SIGINT: KeyboardInterrupt.
     Interrupt = 2,
+    /// SIGUSR1: the prompt wants the session back.
+    Idle = 10,
     /// SIGALRM: TimeoutError for wall time.
     WallTime = 14,
     /// SIGXCPU: TimeoutError for CPU time.

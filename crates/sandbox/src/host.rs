@@ -128,6 +128,10 @@ impl Host {
             return Poll::Ready(Err(woken));
         }
         self.collect(cx);
+        if self.cell.idle_ends() {
+            // The prompt wants the session back: the guest's signal handler sees to that.
+            return Poll::Ready(Ok(self.calls.finished.drain(..).collect()));
+        }
         let ready = match &mut self.net {
             Some(net) if !interests.is_empty() => net.ready(interests, cx),
             _ => Vec::new(),
@@ -205,9 +209,27 @@ fn emit(caller: &mut Caller<'_, State>, kind: i32, ptr: i32, len: i32) -> wasmti
             Ok(value) => output.display(bytes.len(), || Event::Display(mime_bundle(value))),
             Err(_) => Ok(()),
         },
+        4 => match marshal::decode(bytes) {
+            Ok(value) => output.display(bytes.len(), || shown(value)),
+            Err(_) => Ok(()),
+        },
         _ => Ok(()),
     };
     Ok(i32::from(result.is_err()))
+}
+
+/// The value of an expression statement, as the guest gives it: its repr, a text over several lines, rich forms.
+fn shown(value: Value) -> Event {
+    let Value::Tuple(items) = value else {
+        return Event::Shown { text: String::new(), pretty: None, mime: MimeBundle::default() };
+    };
+    let mut items = items.into_iter();
+    let mut text = || match items.next() {
+        Some(Value::Str(text)) => Some(text),
+        _ => None,
+    };
+    let (repr, pretty) = (text().unwrap_or_default(), text());
+    Event::Shown { text: repr, pretty, mime: mime_bundle(items.next().unwrap_or(Value::None)) }
 }
 
 /// A MIME bundle as the guest gives it: a dict from str to str, bytes or data. Other entries are left out.

@@ -48,6 +48,7 @@ mod preinit;
 mod report;
 mod session;
 mod snapshot;
+mod stdin;
 mod tool;
 mod transfer;
 mod wasi;
@@ -59,11 +60,12 @@ pub use fs::{Change, ChangeKind, FileInfo, FilesError, GrantError, ReadError};
 pub use image::Progress;
 pub use imports::{Image, ImageError};
 pub use keelback_session::{
-    Cell, CellKind, Event, Frame, Limit, Mime, MimeBundle, Outcome, Raised, Restored, Stream, Usage, Value,
+    Cell, CellKind, Completion, CompletionKind, Completions, Description, Event, Frame, Limit, Mime, MimeBundle,
+    Outcome, Raised, Restored, Signature, SourceText, Stream, Usage, Value,
 };
 pub use limits::Limits;
 pub use net::NetGrantError;
-pub use options::SessionOptions;
+pub use options::{SessionOptions, TerminalSize};
 pub use output::Sink;
 pub use packages::PackagesError;
 pub use permissions::{Permissions, Stdin};
@@ -71,7 +73,8 @@ pub use pool::Pool;
 #[cfg(feature = "preinit")]
 pub use preinit::preinitialise;
 pub use report::Report;
-pub use session::{InterruptHandle, Session};
+pub use session::{IdleHandle, InterruptHandle, Session};
 pub use snapshot::SnapshotError;
+pub use stdin::{Asking, Lines};
 pub use tool::{Arguments, Parameter, ParameterKind, Tool, ToolError};
 pub use transfer::{Binding, Build, Found, FoundError, Named, Scalar, Sequence, build};

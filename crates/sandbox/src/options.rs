@@ -16,6 +16,16 @@ pub struct SessionOptions {
     pub arguments: Vec<String>,
     /// Pins clock and randomness: the same cells give the same output, byte for byte. Sleeping takes no time then.
     pub deterministic: Option<u64>,
+    /// The terminal that the session's output is shown on: `isatty()` is true then. Default: none.
+    pub terminal: Option<TerminalSize>,
+}
+
+/// The size of a terminal, in cells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct TerminalSize {
+    pub columns: u16,
+    pub lines: u16,
 }
 
 impl SessionOptions {
@@ -44,6 +54,13 @@ impl SessionOptions {
     #[must_use]
     pub fn arguments(mut self, arguments: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.arguments = arguments.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Shows the session on a terminal.
+    #[must_use]
+    pub fn terminal(mut self, size: TerminalSize) -> Self {
+        self.terminal = Some(size);
         self
     }
 

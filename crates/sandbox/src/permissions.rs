@@ -11,6 +11,7 @@ use crate::{
     fs::{Access, Grant},
     net::Resolver,
     packages::Packages,
+    stdin::Lines,
 };
 
 /// The grants of a session. The default is nothing: no file, package, variable, input, tool or network.
@@ -51,6 +52,8 @@ pub enum Stdin {
     Inherit,
     /// Anything that can be read; forks of the session share it.
     Reader(Arc<Mutex<dyn Read + Send>>),
+    /// Somebody who is asked for a line whenever the guest reads: see [`Lines::new`].
+    Lines(Lines),
 }
 
 impl Permissions {

@@ -1,6 +1,8 @@
 //! A session: one namespace and its cells. `start.rs` makes its guest, `states.rs` is what can be done with the whole of
 //! it, `values.rs` what can be read of it.
 
+mod assist;
+mod idle;
 mod start;
 mod states;
 mod values;
@@ -24,6 +26,8 @@ use crate::{
     wasi,
     watch::{Cause, CellEnd, RunningCell},
 };
+
+pub use idle::IdleHandle;
 
 /// Interrupts a session from another thread. Cheap to clone.
 #[derive(Clone)]
@@ -182,9 +186,26 @@ impl Session {
         }
         self.revive().await?;
         let before = if cell.transaction { Some(self.capture()?) } else { None };
+        let request = self.request_for(&cell);
+        self.perform(request, before, None).await
+    }
+
+    /// Makes a request that runs code of the user's, and reports what came of it. With `idle` the code is that of tasks
+    /// which earlier cells left behind, until the handle ends it.
+    async fn perform(
+        &mut self,
+        request: Vec<u8>,
+        before: Option<Checkpoint>,
+        idle: Option<&IdleHandle>,
+    ) -> Result<Report, Error> {
         let started = Instant::now();
         self.begin_cell();
-        let request = self.request_for(&cell);
+        if let Some(idle) = idle
+            && !idle.begin()
+        {
+            self.cell.end();
+            return Ok(Report::empty());
+        }
         // Taken out: a future that is dropped half-way leaves no guest behind, and the next use revives the session.
         let mut guest = self.guest.take().ok_or_else(no_guest)?;
         guest.store.data_mut().wasi.fs.begin_changes();
@@ -273,13 +294,21 @@ impl Session {
     }
 
     fn request_for(&mut self, cell: &Cell) -> Vec<u8> {
+        if cell.kind == CellKind::Interactive {
+            // The guest counts these: a cell that is not one yet has no number.
+            let filename = cell.filename.clone().map_or(Value::None, Value::Str);
+            let source = Value::Str(cell.source.clone());
+            return marshal::tuple([Value::from("run"), source, filename, Value::from("interactive")]);
+        }
         let filename = cell.filename.clone().unwrap_or_else(|| {
             self.cells += 1;
             format!("<cell {}>", self.cells)
         });
         let source = Value::Str(cell.source.clone());
         match cell.kind {
-            CellKind::Prompt => marshal::tuple([Value::from("run"), source, Value::Str(filename), Value::from("cell")]),
+            CellKind::Prompt | CellKind::Interactive => {
+                marshal::tuple([Value::from("run"), source, Value::Str(filename), Value::from("cell")])
+            }
             CellKind::Program => {
                 marshal::tuple([Value::from("run"), source, Value::Str(filename), Value::from("program")])
             }

@@ -9,7 +9,10 @@ use std::{
     collections::BinaryHeap,
     future::Future,
     pin::Pin,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     task::Poll,
     thread,
     time::{Duration, Instant},
@@ -166,6 +169,9 @@ struct State {
     revoked: bool,
     stop: bool,
     wake_at: Option<Instant>,
+    /// The session idles: what tells that it is to end, shared with its handles.
+    idle: Option<Arc<AtomicBool>>,
+    idle_ends: bool,
     /// The time of the one entry in the watch's queue that counts; others are stale.
     queued: Option<Instant>,
 }
@@ -232,9 +238,13 @@ impl RunningCell {
         let revoked = std::mem::take(&mut state.revoked);
         state.active = false;
         state.deadline = None;
+        let idle = state.idle.take().is_some();
         if let Some(memory) = &state.memory {
             if revoked {
                 memory.restore();
+            }
+            if idle {
+                memory.clear(Signal::Idle);
             }
             if state.fired.is_some() || state.first.is_some() {
                 for cause in [Cause::Interrupt, Cause::WallTime, Cause::CpuTime] {
@@ -268,6 +278,42 @@ impl RunningCell {
         }
         self.fire(&mut state, Cause::Interrupt, Instant::now());
         true
+    }
+
+    /// Turns the cell that has begun into the idling of its session, which has no time limit. False when *ended* is set:
+    /// there is nothing to run then.
+    pub(crate) fn idle(&self, ended: &Arc<AtomicBool>) -> bool {
+        let mut state = lock(&self.state);
+        state.deadline = None;
+        state.idle = Some(Arc::clone(ended));
+        !ended.load(Ordering::SeqCst)
+    }
+
+    /// Ends the idling that *ended* belongs to, now or when it begins. True when it was under way.
+    pub(crate) fn end_idle(&self, ended: &Arc<AtomicBool>) -> bool {
+        // Before the lock: whoever begins to idle looks at it after.
+        ended.store(true, Ordering::SeqCst);
+        let mut state = lock(&self.state);
+        let under_way = state.active && state.idle.as_ref().is_some_and(|idle| Arc::ptr_eq(idle, ended));
+        if under_way {
+            state.idle_ends = true;
+            if let Some(memory) = &state.memory {
+                memory.raise(Signal::Idle);
+            }
+            self.waker.wake();
+        }
+        under_way
+    }
+
+    /// Whether the guest is to come back from idling.
+    pub(crate) fn idle_ends(&self) -> bool {
+        lock(&self.state).idle_ends
+    }
+
+    /// Whether an interrupt or a limit waits for the guest to come back.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        let state = lock(&self.state);
+        state.stop || state.wake_guest
     }
 
     /// Whether a host call has to return to the guest now.
@@ -333,6 +379,14 @@ impl RunningCell {
             self.waker.wake();
             return Some(now + REPEAT);
         }
+        let mut repeat = None;
+        if state.idle_ends
+            && let Some(memory) = &state.memory
+            && memory.is_pending(Signal::Idle)
+        {
+            memory.raise(Signal::Idle);
+            repeat = Some(now + REPEAT);
+        }
         if let Some((cause, at)) = state.fired {
             let pending = state.memory.as_ref().is_some_and(|memory| memory.is_pending(cause.signal()));
             if !pending && cause == Cause::Interrupt {
@@ -369,10 +423,7 @@ impl RunningCell {
             let at = later(now, (limit - used).max(REPEAT));
             next = Some(next.map_or(at, |next| next.min(at)));
         }
-        match (next, state.wake_at) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        [next, state.wake_at, repeat].into_iter().flatten().min()
     }
 }
 

@@ -14,10 +14,13 @@ import _keelback_session as session_module
 from _keelback_session import Session, hide_frames_of, plain_data
 
 from . import loop as loop_module
-from . import cell_end, ending, signals, start, tools
+from . import assist, cell_end, ending, idle, signals, start, terminal, tools
 
 # The name in the code, which a compiled image may not share with `__file__`.
-for _function in (hide_frames_of, loop_module.prepare, signals.prepare, start.prepare, tools.prepare):
+for _function in (
+    hide_frames_of, loop_module.prepare, signals.prepare, start.prepare, tools.prepare, assist.prepare, idle.prepare,
+    assist.pretty,
+):  # fmt: skip
     hide_frames_of(_function.__code__.co_filename)
 hide_frames_of((lambda: None).__code__.co_filename)
 for _name in ("_keelback_boot", "_keelback_refusals", "_keelback_select", "_socket", "_ssl"):
@@ -53,6 +56,10 @@ WARM_UP = [
     ("get", "warm"),
     ("vars",),
     ("run", "pass", "<string>", "program"),
+    # Nothing is shown: there is no host yet that could take it.
+    ("run", "warm = 1\nNone\n", None, "interactive"),
+    ("complete", "print(warm.real, wa", 19, True),
+    ("signature", "print(warm.real, wa", 19),
 ]
 
 
@@ -65,6 +72,10 @@ def prepare():
     start.prepare(session)
     tools.prepare(session)
     signals.prepare(session, loop)
+    idle.prepare(loop)
+    terminal.prepare()
+    assist.prepare(session)
+    _handlers.update(assist.handlers(session))
     _reset()
 
 
@@ -79,7 +90,7 @@ def settle():
     ending.prepare()
     _reset()
     linecache.clearcache()
-    for name in ("last_exc", "last_type", "last_value", "last_traceback"):
+    for name in ("last_exc", "last_type", "last_value", "last_traceback", "ps1", "ps2"):
         sys.__dict__.pop(name, None)
     start.reset()
     tools.install([])
@@ -92,7 +103,7 @@ def _reset():
     session_module.fill_main(namespace)
     namespace["__builtins__"] = builtins
     builtins.__dict__.pop("_", None)
-    session.count = 0
+    session.count = session.inputs = 0
     session.flags = 0
     session.pending = None
 
@@ -103,8 +114,10 @@ def request(message):
     try:
         if kind == "run":
             _, source, filename, mode = message
-            if mode == "cell":
-                outcome = session.run(source, filename)
+            if mode != "program":
+                if mode == "interactive" and session.inputs == 0:
+                    session_module.set_prompts()
+                outcome = session.run(source, filename, mode)
                 if loop._ready or loop._scheduled:
                     # The outcome is what was there when the cell ended: tasks may change it now.
                     outcome = loads(dumps(outcome, 2))
@@ -116,7 +129,7 @@ def request(message):
         return _handlers[kind](*message[1:])
     except BaseException as error:  # an interrupt in the machinery itself
         session.running = False
-        if kind == "run" or kind == "module" or kind == "finish":
+        if kind == "run" or kind == "module" or kind == "finish" or kind == "idle":
             return session.failed(error)
         if isinstance(error, (KeyboardInterrupt, TimeoutError)):
             return _handlers[kind](*message[1:])
@@ -154,6 +167,12 @@ def _whole_program(filename, run):
         loop_module.enter(loop)
 
 
+def _idle():
+    """While the prompt waits."""
+    error = idle.run(session)
+    return session_module.NONE if error is None else session.failed(error)
+
+
 def _finish():
     """What python3 does before it ends: exit functions, then the program's objects go, then files are written."""
     loop_module.leave()
@@ -168,6 +187,8 @@ def _start(options):
     start.apply(session, options)
     signals.limits = limits = dict(options.get("limits") or {})
     start.set_output_limit(limits.get("output"))
+    if "terminal" in options:
+        terminal.set_size(*options["terminal"] or ())
 
 
 def _set(name, value):
@@ -211,6 +232,8 @@ _handlers = {
     "fork": _start,
     "module": _module,
     "finish": _finish,
+    "idle": _idle,
+    "terminal": lambda *size: terminal.set_size(*size),
     "tools": lambda listed: tools.install(listed),
     "set": _set,
     "get": _get,

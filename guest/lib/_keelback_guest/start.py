@@ -13,6 +13,8 @@ import _random
 import _socket
 from _keelback_session import mime_bundle
 
+from . import terminal
+
 
 class OutputLimitError(RuntimeError):
     """Raised by output once the host refuses more."""
@@ -66,10 +68,13 @@ class _Help:
     def __call__(self, *args, **kwargs):
         import pydoc
 
-        if not args and not kwargs:
-            print(self)
-            return None
         pydoc.pager = pydoc.plainpager
+        if not args and not kwargs:
+            # Somebody has to answer its questions.
+            if terminal.size is None:
+                print(self)
+                return None
+            return pydoc.Helper()()
         return pydoc.Helper(output=sys.stdout)(*args, **kwargs)
 
 
@@ -88,6 +93,9 @@ class _Stdin(io.RawIOBase):
 
     def fileno(self):
         return 0
+
+    def isatty(self):
+        return terminal.size is not None
 
     def readinto(self, buffer):
         try:
@@ -249,7 +257,7 @@ def _patch_getfile():
                 raise
             line = vars(object).get("__firstlineno__")
             for filename, entry in reversed(list(linecache.cache.items())):
-                if line and filename.startswith("<cell ") and len(entry) == 4 and line <= len(entry[2]):
+                if line and filename.startswith(("<cell ", "<python-input-")) and len(entry) == 4 and line <= len(entry[2]):
                     if _begins_class(entry[2], line - 1, object.__name__):
                         return filename
             raise

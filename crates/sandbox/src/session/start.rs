@@ -31,7 +31,7 @@ impl Session {
 
     pub(super) fn wasi(&self, fs: FileSystem) -> WasiCtx {
         let output = self.output.clone();
-        let stdin = self.options.permissions.stdin.clone();
+        let stdin = self.options.permissions.stdin.for_cell(&self.cell, &self.engine.0.watch);
         let pause = Arc::new(Sleeper { cell: Arc::clone(&self.cell), watch: self.engine.0.watch.clone() });
         WasiCtx::new(fs, wasi::Options { seed: self.options.deterministic, stdin, output, pause })
     }
@@ -128,6 +128,7 @@ impl Session {
                 ]),
             ),
             ("network", Value::Bool(self.network.is_some())),
+            ("terminal", super::assist::terminal(options.terminal)),
             ("recursion_limit", Value::Int(options.limits.recursion.into())),
         ];
         Value::Dict(entries.into_iter().map(|(key, value)| (Value::from(key), value)).collect())

@@ -273,6 +273,11 @@ fn read_stdin(stdin: &Stdin, target: &mut [u8]) -> Result<usize> {
             Stdin::Closed => Ok(0),
             Stdin::Inherit => std::io::stdin().read(target),
             Stdin::Reader(reader) => reader.lock().unwrap_or_else(PoisonError::into_inner).read(target),
+            Stdin::Lines(lines) => match lines.read(target) {
+                // Not tried again here: the guest looks at its signals first.
+                Err(error) if error.kind() == ErrorKind::Interrupted => return Err(Errno::INTR),
+                result => result,
+            },
         };
         if !result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Interrupted) {
             break result;

@@ -4,6 +4,7 @@
 
 mod files;
 mod imports;
+mod interactive;
 mod limits;
 mod net;
 mod net_names;
