@@ -7,6 +7,8 @@ pub enum Color {
     Palette(u8),
     /// 16 to 255 of the 256-colour palette.
     Fixed(u8),
+    /// Red, green and blue; prompts of the user's own may hold them.
+    Rgb(u8, u8, u8),
 }
 
 /// How a run of text is shown.
@@ -67,6 +69,18 @@ pub enum Kind {
     Message,
     /// The part of an entry that a search found.
     Found,
+    /// Laid over the text that is selected.
+    Selection,
+    /// Laid over a bracket and the one that matches it.
+    Bracket,
+    /// File, line and name in a traceback.
+    TracebackPlace,
+    /// The part of a source line that failed.
+    TracebackMark,
+    /// The name of an exception.
+    TracebackError,
+    /// What an exception says.
+    TracebackMessage,
 }
 
 /// A run of bytes of one line with one [`Kind`]; runs are in order and do not overlap.
