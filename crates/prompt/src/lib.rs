@@ -1,0 +1,22 @@
+//! The prompt: the line editor before a session. [`front`] is the prompt as state, [`drive`] runs it in a terminal, and
+//! the rest is what it needs of the system: the terminal with its signals, and a history that outlives the process.
+
+pub mod backend;
+pub mod colors;
+pub mod commands;
+pub mod config;
+#[cfg(unix)]
+pub mod drive;
+pub mod front;
+#[cfg(unix)]
+pub mod history;
+pub mod images;
+pub mod programs;
+#[cfg(unix)]
+pub mod record;
+#[cfg(unix)]
+pub mod setup;
+pub mod show;
+#[cfg(unix)]
+pub mod tty;
+pub mod words;
