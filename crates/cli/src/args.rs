@@ -10,7 +10,8 @@ use crate::units;
 /// Runs Python that nobody has read: CPython in a sandbox that reaches nothing but what you grant.
 #[derive(Parser)]
 #[command(name = "keelback", version, max_term_width = 100)]
-#[command(after_help = "Without a command: a sandboxed prompt, or with a pipe on stdin the program in it.\n\n\
+#[command(after_help = "Without a command: a sandboxed prompt, or the program on stdin. From pip: a\n\
+    prompt on that Python, as python3 (-i, -c, -m, FILE); --sandbox for the other.\n\n\
     Example: keelback run --allow-read data --timeout 5s report.py")]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -21,7 +22,9 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run a program, a module or code from the command line
     Run(Box<RunArgs>),
-    /// Serve sessions to models: the Model Context Protocol over stdio or HTTP
+    /// Open a prompt on a sandboxed session
+    Prompt(Box<PromptArgs>),
+    /// Serve sessions to models (MCP), over stdio or HTTP
     Mcp(Box<McpArgs>),
     /// Print completions for a shell
     #[command(after_help = "Example: keelback completions bash > ~/.local/share/bash-completion/completions/keelback")]
@@ -80,8 +83,15 @@ const GRANTS: &str = "Grants (nothing is granted by default)";
 const LIMITS: &str = "Limits";
 const SESSION: &str = "Session";
 
-/// What a session may reach and use: the same options wherever one is started.
+/// A prompt and what it may reach.
 #[derive(Args)]
+pub(crate) struct PromptArgs {
+    #[command(flatten)]
+    pub(crate) grants: GrantArgs,
+}
+
+/// What a session may reach and use: the same options wherever one is started.
+#[derive(Args, Default)]
 pub(crate) struct GrantArgs {
     /// Read a file or folder
     ///

@@ -42,6 +42,15 @@ impl GrantArgs {
         Ok(options)
     }
 
+    /// The same for a session that a person sits before, who can press Ctrl-C: no limit of time but those named.
+    pub(crate) fn interactive_options(&self, size: keelback_editor::edit::Size) -> Result<SessionOptions> {
+        let mut options = self.options()?;
+        options.limits.wall_time = self.timeout;
+        options.limits.cpu_time = self.cpu;
+        let terminal = keelback_sandbox::TerminalSize { columns: size.columns, lines: size.rows };
+        Ok(options.terminal(terminal))
+    }
+
     /// The limits of a session with these options.
     pub(crate) fn limits(&self) -> Limits {
         let mut limits = Limits::default();

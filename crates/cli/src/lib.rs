@@ -7,6 +7,7 @@ mod json;
 mod mcp;
 mod prompt;
 mod run;
+mod terminal;
 mod units;
 
 use std::{
@@ -27,6 +28,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
     let result = match cli.command {
         Some(Command::Run(args)) => run::run(&args),
         Some(Command::Mcp(args)) => mcp::run(&args),
+        Some(Command::Prompt(args)) => open_prompt(&args.grants),
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), "keelback", &mut io::stdout());
             Ok(0)
@@ -34,7 +36,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
         Some(Command::Man) => {
             clap_mangen::Man::new(Cli::command()).render(&mut io::stdout()).map(|()| 0).map_err(Into::into)
         }
-        None if io::stdin().is_terminal() => prompt::prompt(),
+        None if io::stdin().is_terminal() => open_prompt(&args::GrantArgs::default()),
         None => run::run_stdin(),
     };
     match result {
@@ -48,4 +50,15 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
             if error.is::<run::Usage>() { 2 } else { EXIT_HOST }
         }
     }
+}
+
+/// The full prompt, or one line by line where the terminal cannot have it or nobody wants it.
+fn open_prompt(grants: &args::GrantArgs) -> anyhow::Result<u8> {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let term = std::env::var("TERM").unwrap_or_default();
+    let moves = !term.is_empty() && term != "dumb";
+    if moves && !set("PYTHON_BASIC_REPL") && io::stdin().is_terminal() && io::stdout().is_terminal() {
+        return terminal::open(grants);
+    }
+    prompt::prompt(grants)
 }

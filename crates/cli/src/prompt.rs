@@ -6,20 +6,22 @@ use std::{
 };
 
 use anyhow::Result;
-use keelback_sandbox::{Cell, Outcome, Restored, Session, SessionOptions};
+use keelback_sandbox::{Cell, Outcome, Restored, Session, Stdin};
 
 use crate::{
+    args::GrantArgs,
     engine,
     run::{Out, explain},
 };
 
 /// Reads cells and runs them until the end of input or `exit()`; the exit status.
-pub(crate) fn prompt() -> Result<u8> {
+pub(crate) fn prompt(grants: &GrantArgs) -> Result<u8> {
     let engine = engine::start()?;
-    let mut options = SessionOptions::default();
+    let mut options = grants.options()?;
     // A person can press Ctrl-C.
-    options.limits.wall_time = None;
-    options.limits.cpu_time = None;
+    options.limits.wall_time = grants.timeout;
+    options.limits.cpu_time = grants.cpu;
+    options.permissions = options.permissions.stdin(Stdin::Inherit);
     let mut session = engine.session(options)?;
     let out = Out::new();
     session.set_sink(Some(out.sink()));
