@@ -7,26 +7,6 @@
         print(result.value)
 """
 
-from ._errors import (
-    ConnectionLimit,
-    CpuLimit,
-    ExecutionError,
-    LimitError,
-    MemoryLimit,
-    NetworkLimit,
-    OutputLimit,
-    PermissionDenied,
-    SandboxError,
-    SessionLost,
-    TimeLimit,
-    ToolCallLimit,
-    ToolError,
-)
-from ._native import __version__
-from ._result import Error, Event, FileChange, Frame, Result, Usage, Variable
-from ._sandbox import Checkpoint, Limits, Sandbox, load
-from ._tools import Parameter, Tool
-
 __all__ = [
     "Checkpoint",
     "ConnectionLimit",
@@ -60,18 +40,43 @@ __all__ = [
 ]
 
 
+# Where each name is. They are imported on demand: a prompt is shown, and a program that makes one sandbox begins,
+# without waiting for the rest.
+_NAMES = {
+    "_check": ("Finding",),
+    "_errors": (
+        "ConnectionLimit",
+        "CpuLimit",
+        "ExecutionError",
+        "LimitError",
+        "MemoryLimit",
+        "NetworkLimit",
+        "OutputLimit",
+        "PermissionDenied",
+        "SandboxError",
+        "SessionLost",
+        "TimeLimit",
+        "ToolCallLimit",
+        "ToolError",
+    ),
+    "_image": ("Image",),
+    "_native": ("__version__",),
+    "_pool": ("Pool",),
+    "_result": ("Error", "Event", "FileChange", "Frame", "Result", "Usage", "Variable"),
+    "_sandbox": ("Checkpoint", "Limits", "Sandbox", "load"),
+    "_tools": ("Parameter", "Tool"),
+}
+
+
 def __getattr__(name):
-    # Imported on demand: a program that makes one sandbox does not wait for them.
-    if name == "Pool":
-        from ._pool import Pool
+    for module, names in _NAMES.items():
+        if name in names:
+            from importlib import import_module
 
-        return Pool
-    if name == "Image":
-        from ._image import Image
-
-        return Image
-    if name == "Finding":
-        from ._check import Finding
-
-        return Finding
+            value = globals()[name] = getattr(import_module("." + module, __name__), name)
+            return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *__all__, "__version__"})

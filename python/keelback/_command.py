@@ -1,9 +1,23 @@
-"""The command `keelback` of the installed package: the same as the binary's."""
+"""The command `keelback` of the installed package.
+
+Its commands are those of the binary. Without one it is a prompt on this interpreter, which takes the arguments that
+`python3` takes: `keelback -i script.py`, `keelback -c CODE`, `keelback -m MODULE`. `--sandbox` opens the sandbox's.
+"""
 
 import sys
 
-from ._native import command
+# The binary's commands, and options that are its own.
+_COMMANDS = {"run", "mcp", "prompt", "completions", "man", "help", "--help", "-h", "--version", "-V", "--sandbox"}
 
 
 def main():
-    sys.exit(command(["keelback", *sys.argv[1:]]))
+    arguments = sys.argv[1:]
+    if arguments and arguments[0] in _COMMANDS:
+        from ._native import command
+
+        if arguments[0] == "--sandbox":
+            arguments[0] = "prompt"
+        sys.exit(command(["keelback", *arguments]))
+    from ._terminal import main
+
+    sys.exit(main(arguments))

@@ -1,0 +1,271 @@
+//! `_native.Terminal`: the prompt on the installed interpreter. Cells run in Python (`keelback._terminal`); here is the
+//! prompt, which waits without the interpreter's lock and takes it to ask the session something.
+
+use std::{
+    os::fd::AsRawFd,
+    path::PathBuf,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        mpsc::{Receiver, Sender, channel},
+    },
+    time::Duration,
+};
+
+use keelback_editor::{
+    completeness::Completeness,
+    edit::{Candidate, Completions, Signature},
+};
+use keelback_prompt::{
+    backend::{Backend, Ended, Shown, Took},
+    drive::{Driver, Told},
+    front::{Flow, Front},
+    record::Kept,
+    setup::Setup,
+    tty::{Tty, Waker},
+};
+use pyo3::{exceptions::PyOSError, prelude::*, types::PyTuple};
+
+/// The session, asked through the Python object that owns it.
+struct Asked(Py<PyAny>);
+
+impl Asked {
+    /// What a method of the owner answers; an exception is no answer.
+    fn ask<T>(
+        &self,
+        method: &str,
+        arguments: impl for<'py> Fn(Python<'py>) -> PyResult<Bound<'py, PyTuple>>,
+    ) -> Option<T>
+    where
+        T: for<'a, 'py> FromPyObject<'a, 'py>,
+    {
+        Python::attach(|py| {
+            let answer = self.0.bind(py).call_method1(method, arguments(py).ok()?).ok()?;
+            answer.extract().ok()
+        })
+    }
+}
+
+type Row = (String, String, String);
+/// A signature: its text, the places of its parameters, which is being typed, documentation.
+type Called = (String, Vec<(usize, usize)>, Option<usize>, String);
+
+impl Backend for Asked {
+    fn completeness(&mut self, source: &str) -> Option<Completeness> {
+        let whole: Option<bool> = self.ask("is_complete", |py| (source,).into_pyobject(py))?;
+        Some(match whole {
+            Some(true) => Completeness::Complete,
+            Some(false) => Completeness::Incomplete,
+            None => Completeness::Invalid,
+        })
+    }
+
+    fn complete(&mut self, source: &str, cursor: usize) -> Completions {
+        // Python counts characters.
+        let place = source[..cursor].chars().count();
+        let answer: Option<(usize, usize, Vec<Row>, bool)> =
+            self.ask("complete", |py| (source, place).into_pyobject(py));
+        let Some((start, end, rows, more)) = answer else { return Completions::default() };
+        let candidates = rows.into_iter().map(|(text, kind, detail)| Candidate { text, kind, detail }).collect();
+        Completions { range: byte_of(source, start)..byte_of(source, end), candidates, more }
+    }
+
+    fn signature(&mut self, source: &str, cursor: usize) -> Option<Signature> {
+        let place = source[..cursor].chars().count();
+        let answer: Option<Called> = self.ask("signature", |py| (source, place).into_pyobject(py))?;
+        let (text, parameters, active, _) = answer?;
+        let active = active.and_then(|number| parameters.get(number).copied());
+        let active = active.map(|(start, end)| byte_of(&text, start)..byte_of(&text, end));
+        Some(Signature { text, active })
+    }
+
+    fn describe(&mut self, expression: &str) -> Option<String> {
+        self.ask::<Option<String>>("describe", |py| (expression,).into_pyobject(py))?
+    }
+
+    fn defined(&mut self, name: &str) -> bool {
+        self.ask("defined", |py| (name,).into_pyobject(py)).unwrap_or(true)
+    }
+
+    fn command(&mut self, name: &str, argument: &str) -> Result<String, String> {
+        match self.ask("command", |py| (name, argument).into_pyobject(py)) {
+            Some((true, text)) => Ok(text),
+            Some((false, message)) => Err(message),
+            None => Err(format!("`:{name}` failed")),
+        }
+    }
+
+    fn commands(&self) -> &'static [(&'static str, &'static str, &'static str)] {
+        keelback_prompt::commands::LOCAL
+    }
+
+    fn interrupt(&mut self) {} // a cell that runs has the terminal, and with it Ctrl-C
+
+    fn reply(&mut self, _: Option<String>) {}
+}
+
+/// The byte offset of character `place`.
+fn byte_of(text: &str, place: usize) -> usize {
+    text.char_indices().nth(place).map_or(text.len(), |(at, _)| at)
+}
+
+struct Inner {
+    front: Front<Asked, Kept>,
+    driver: Driver,
+    told: Receiver<Told>,
+}
+
+/// A prompt in the process's terminal. Methods are for the thread that runs cells, but for `above`.
+#[pyclass(frozen, module = "keelback._native")]
+pub(crate) struct Terminal {
+    inner: Mutex<Inner>,
+    sender: Mutex<Sender<Told>>,
+    waker: Waker,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn failed(error: std::io::Error) -> PyErr {
+    PyOSError::new_err(error.to_string())
+}
+
+/// A cell that is to be run finds the terminal as programs expect it.
+fn released(found: std::io::Result<Option<Flow>>, driver: &mut Driver) -> std::io::Result<Option<Flow>> {
+    if matches!(found, Ok(Some(Flow::Run(_)))) {
+        driver.release();
+    }
+    found
+}
+
+/// `("run", source, hidden)` or `("leave", status)`.
+fn flow<'py>(py: Python<'py>, flow: Flow) -> PyResult<Bound<'py, PyTuple>> {
+    match flow {
+        Flow::Run(run) => ("run", run.source, run.hidden).into_pyobject(py),
+        Flow::Leave(status) => ("leave", status).into_pyobject(py),
+        // The driver does the others itself.
+        Flow::Suspend | Flow::Page(_) | Flow::Edit(_) => ("leave", 1).into_pyobject(py),
+    }
+}
+
+#[pymethods]
+impl Terminal {
+    #[new]
+    #[pyo3(signature = (owner, banner = None))]
+    fn new(owner: Py<PyAny>, banner: Option<String>) -> PyResult<Self> {
+        let tty = Tty::open().map_err(failed)?;
+        let waker = tty.waker();
+        let (sender, told) = channel();
+        let setup = Setup::of_environment(&tty, python_history().as_deref());
+        let size = setup.options.size;
+        let mut front = Front::new(Asked(owner), setup.history, setup.options);
+        // A program or a start-up file may have run before.
+        front.resumed(size);
+        for line in banner.iter().chain(&setup.notes) {
+            front.tell_note(line);
+        }
+        Ok(Terminal {
+            inner: Mutex::new(Inner { front, driver: Driver::new(tty), told }),
+            sender: Mutex::new(sender),
+            waker,
+        })
+    }
+
+    /// Show the first prompt, with these texts.
+    fn begin(&self, first: String, continuation: String) {
+        lock(&self.inner).front.begin((first, continuation));
+    }
+
+    /// Wait for a cell. Signal handlers of Python run meanwhile.
+    fn wait<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        loop {
+            let step = py.detach(|| {
+                let mut inner = lock(&self.inner);
+                let Inner { front, driver, told } = &mut *inner;
+                released(driver.wait_once(front, told), driver)
+            });
+            if let Some(found) = step.map_err(failed)? {
+                return flow(py, found);
+            }
+            py.check_signals()?;
+        }
+    }
+
+    /// Do what there is to do without waiting; a cell, or None.
+    fn step<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        let step = py.detach(|| {
+            let mut inner = lock(&self.inner);
+            let Inner { front, driver, told } = &mut *inner;
+            released(driver.step(front, told), driver)
+        });
+        step.map_err(failed)?.map(|found| flow(py, found)).transpose()
+    }
+
+    /// No byte came for 30 ms: as `step`, but an Escape is an Escape.
+    fn pause<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        py.detach(|| lock(&self.inner).front.flush());
+        self.step(py)
+    }
+
+    /// Whether `pause` is to be called when nothing comes for 30 ms.
+    fn is_pending(&self, py: Python<'_>) -> bool {
+        py.detach(|| lock(&self.inner).front.is_pending())
+    }
+
+    /// The descriptors to wait for before `step` is called again.
+    fn fds(&self, py: Python<'_>) -> Vec<i32> {
+        py.detach(|| lock(&self.inner).driver.tty().fds().iter().map(AsRawFd::as_raw_fd).collect())
+    }
+
+    /// Columns of the terminal.
+    fn columns(&self, py: Python<'_>) -> u16 {
+        py.detach(|| lock(&self.inner).driver.tty().size().columns)
+    }
+
+    /// The cell is over: these are the prompts now, and the seconds it took by the clock and computing.
+    fn ended(&self, py: Python<'_>, prompts: (String, String), took: (f64, f64)) {
+        let seconds = |seconds: f64| Duration::try_from_secs_f64(seconds).unwrap_or_default();
+        let took = Some(Took { wall: seconds(took.0), cpu: seconds(took.1) });
+        py.detach(|| {
+            let mut inner = lock(&self.inner);
+            let Inner { front, driver, .. } = &mut *inner;
+            // The cell wrote to the terminal by itself.
+            front.resumed(driver.size());
+            front.ended(Ended { prompts: Some(prompts), took, ..Ended::default() });
+        });
+    }
+
+    /// Write bytes above the prompt, from any thread.
+    fn above(&self, data: Vec<u8>) {
+        let _ = lock(&self.sender).send(Told::Output(data));
+        self.waker.wake();
+    }
+
+    /// A traceback with the theme's colours.
+    fn color_traceback(&self, py: Python<'_>, text: &str) -> String {
+        py.detach(|| lock(&self.inner).front.traceback_text(text))
+    }
+
+    /// A value as it is shown, with the line's end.
+    #[pyo3(signature = (text, pretty = None, cut = false, png = None))]
+    fn format_value(
+        &self,
+        py: Python<'_>,
+        text: String,
+        pretty: Option<String>,
+        cut: bool,
+        png: Option<Vec<u8>>,
+    ) -> String {
+        py.detach(|| lock(&self.inner).front.shown_text(&Shown { text, pretty, cut, png }))
+    }
+
+    /// Give the terminal back for good.
+    fn close(&self, py: Python<'_>) {
+        py.detach(|| lock(&self.inner).driver.release());
+    }
+}
+
+/// CPython's own history, which is read once.
+fn python_history() -> Option<PathBuf> {
+    Some(PathBuf::from(std::env::var_os("HOME")?).join(".python_history"))
+}

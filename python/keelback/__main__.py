@@ -1,0 +1,5 @@
+"""`python -m keelback`: the command `keelback`."""
+
+from ._command import main
+
+main()
