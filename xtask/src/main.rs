@@ -1,12 +1,14 @@
 //! The project's own tasks. `cargo xtask` lists them.
 
 mod bench;
+mod bench_prompt;
 mod bench_python;
 mod conformance;
 mod guest;
 mod licences;
 mod network;
 mod packages;
+mod prompt;
 mod python;
 mod test;
 mod wheel;
@@ -24,9 +26,12 @@ const USAGE: &str = "\
 usage: cargo xtask TASK
 
   test                      every test there is: Rust and Python
+  cases                     types the prompt's cases in tmux and looks at the screen
   wheel                     builds the Python package into target/wheels, installs and tests it
   licences                  writes the crates and their licences into THIRD_PARTY.md
   bench                     times the command beside native python3, in one run
+  bench prompt [TOPIC ...] [-p PROMPT ...]
+                            times the prompt beside CPython's, IPython and ptpython
   bench python [--rivals] [--rounds N]
                             times the Python package, beside other sandboxes where pip has them
   guest                     builds the guest image from its sources into guest/artefact
@@ -44,12 +49,14 @@ fn main() -> ExitCode {
     let result = match words.as_slice() {
         ["test"] => test::run(&root),
         ["bench"] => bench::run(&root),
+        ["bench", "prompt", ..] => bench_prompt::run(&root, &arguments[2..]),
         ["bench", "python", ..] => bench_python::run(&root, &arguments[2..]),
         ["guest"] => guest::build(&root),
         ["guest", "--check"] => guest::check(&root),
         ["guest", "--check", "--rebuild"] => guest::rebuild(&root),
         ["conformance", ..] => build(&root).and_then(|()| conformance::run(&root, &arguments[1..])),
         ["licences"] => licences::write(&root),
+        ["cases"] => test::cases(&root),
         ["wheel"] => test::wheel(&root),
         ["network"] => build(&root).and_then(|()| network::run(&root)),
         _ => {
