@@ -86,7 +86,9 @@ class Prompt:
         return text.replace("{tmp}", tmp)
 
     def is_there(self):
-        return shutil.which(self.fill(self.told["cmd"][0])) is not None
+        package = self.told.get("package", "")
+        installed = any(Path(self.places["venv"]).glob(f"lib/*/site-packages/{package}/__init__.py"))
+        return shutil.which(self.fill(self.told["cmd"][0])) is not None and (installed or not package)
 
     def spawn(self, entries=0, before=b""):
         tmp = tempfile.mkdtemp(prefix="prompt-bench-")

@@ -138,15 +138,19 @@ class Terminal:
             flow = self.native.step()
             ahead = _Ahead()
             while True:
-                if flow is None:
-                    flow = self.wait()
-                # A cell may fork, which must not be while another thread imports.
-                ahead.join()
-                if flow[0] == "leave":
-                    return flow[1]
-                code = self.run_cell(*flow[1:])
-                if code is not None:
-                    return code
+                try:
+                    if flow is None:
+                        flow = self.wait()
+                    # A cell may fork, which must not be while another thread imports.
+                    ahead.join()
+                    if flow[0] == "leave":
+                        return flow[1]
+                    code = self.run_cell(*flow[1:])
+                    if code is not None:
+                        return code
+                except KeyboardInterrupt:
+                    # SIGINT from elsewhere, or Ctrl-C on the way from the prompt to the cell or back.
+                    self.native.interrupt()
                 flow = None
         finally:
             self.native.close()
@@ -163,12 +167,39 @@ class Terminal:
 
     def wait(self):
         self.waiting = True
+        woken = self._wake_on_signals()
         try:
             if self.loop is None or not self._tasks():
                 return self.native.wait()
             return self._wait_in_loop()
         finally:
             self.waiting = False
+            if woken:
+                self._wake_no_more()
+
+    def _wake_on_signals(self):
+        """Let signals end the wait: one that comes just before it begins would have its handler called after the next
+        key only. Where the user has something else woken that stays, and in other threads there are no handlers."""
+        import _signal
+
+        try:
+            before = _signal.set_wakeup_fd(self.native.wake_fd(), warn_on_full_buffer=False)
+        except ValueError:
+            return False
+        if before in (-1, self.native.wake_fd()):
+            return True
+        try:
+            _signal.set_wakeup_fd(before)
+            return False
+        except OSError:
+            return True  # it was closed since
+
+    def _wake_no_more(self):
+        import _signal
+
+        now = _signal.set_wakeup_fd(-1)
+        if now != self.native.wake_fd():
+            _signal.set_wakeup_fd(now)
 
     def _tasks(self):
         import asyncio

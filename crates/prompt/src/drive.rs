@@ -35,13 +35,15 @@ pub struct Driver {
     tty: Tty,
     raw: Option<RawMode>,
     buffer: Vec<u8>,
+    /// A signal came that the caller has a handler for: not to be waited over.
+    interrupted: bool,
 }
 
 impl Driver {
     /// A driver of `tty`, which is left as it is for now.
     #[must_use]
     pub fn new(tty: Tty) -> Self {
-        Driver { tty, raw: None, buffer: vec![0; 64 << 10] }
+        Driver { tty, raw: None, buffer: vec![0; 64 << 10], interrupted: false }
     }
 
     /// The terminal.
@@ -77,7 +79,7 @@ impl Driver {
         told: &Receiver<Told>,
     ) -> io::Result<Option<Flow>> {
         let flow = self.step(front, told)?;
-        if flow.is_some() {
+        if flow.is_some() || std::mem::take(&mut self.interrupted) {
             return Ok(flow);
         }
         let pending = front.is_pending();
@@ -85,7 +87,9 @@ impl Driver {
         if ready == Ready::default() && pending {
             front.flush();
         }
-        self.take(front, &ready)
+        let flow = self.take(front, &ready);
+        self.interrupted = false; // told by coming back
+        flow
     }
 
     /// Does all there is to do without waiting; a cell to run, or that the user leaves.
@@ -151,6 +155,7 @@ impl Driver {
     }
 
     fn take<B: Backend, R: Record>(&mut self, front: &mut Front<B, R>, ready: &Ready) -> io::Result<Option<Flow>> {
+        self.interrupted |= ready.interrupted;
         if ready.resized {
             front.resized(self.size());
         }

@@ -202,6 +202,8 @@ impl Tty {
                 ..Ready::default()
             };
             signals::take(&mut ready);
+            // A byte of neither: see `Waker::as_fd`.
+            ready.interrupted |= !wake.is_empty() && ready == Ready::default();
             if ready != Ready::default() || left.is_some_and(|left| left.is_zero()) {
                 return Ok(ready);
             }

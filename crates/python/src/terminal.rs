@@ -2,7 +2,7 @@
 //! prompt, which waits without the interpreter's lock and takes it to ask the session something.
 
 use std::{
-    os::fd::AsRawFd,
+    os::fd::{AsFd, AsRawFd},
     path::PathBuf,
     sync::{
         Mutex, MutexGuard, PoisonError,
@@ -215,6 +215,23 @@ impl Terminal {
     /// The descriptors to wait for before `step` is called again.
     fn fds(&self, py: Python<'_>) -> Vec<i32> {
         py.detach(|| lock(&self.inner).driver.tty().fds().iter().map(AsRawFd::as_raw_fd).collect())
+    }
+
+    /// Python was interrupted while no cell ran: as if Ctrl-C had been typed, or the cell that was to run is over.
+    fn interrupt(&self, py: Python<'_>) {
+        py.detach(|| {
+            let front = &mut lock(&self.inner).front;
+            if front.is_running() {
+                front.ended(Ended { message: Some("KeyboardInterrupt".into()), ..Ended::default() });
+            } else {
+                front.input(b"\x03");
+            }
+        });
+    }
+
+    /// A byte written to this descriptor ends `wait`: for `signal.set_wakeup_fd`.
+    fn wake_fd(&self) -> i32 {
+        self.waker.as_fd().as_raw_fd()
     }
 
     /// Columns of the terminal.

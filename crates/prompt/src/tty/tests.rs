@@ -155,6 +155,16 @@ fn a_wait_ends_by_timeout_and_by_waker() {
 }
 
 #[test]
+fn a_byte_of_somebody_elses_handler_ends_the_wait() {
+    let (_one, pty) = (alone(), Pty::new());
+    let mut tty = pty.tty();
+    let waker = tty.waker();
+    rustix::io::write(&waker, b"\x0a").expect("the pipe takes a byte");
+    assert_eq!(tty.wait(None).expect("waits"), Ready { interrupted: true, ..Ready::default() });
+    assert_eq!(tty.wait(Some(Duration::ZERO)).expect("waits"), Ready::default());
+}
+
+#[test]
 fn a_new_size_is_told() {
     let (_one, pty) = (alone(), Pty::new());
     let mut tty = pty.tty();

@@ -32,6 +32,14 @@ impl Waker {
     }
 }
 
+/// A byte written here ends the wait as a signal of somebody else's does: a place for their handlers to write to, as
+/// Python's `signal.set_wakeup_fd`. It never blocks.
+impl AsFd for Waker {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.write.as_fd()
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct WakePipe {
     read: OwnedFd,
