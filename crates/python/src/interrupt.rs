@@ -6,7 +6,7 @@
 use std::{
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicI32, AtomicUsize, Ordering},
+        atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering},
     },
     thread,
 };
@@ -15,8 +15,11 @@ use keelback_sandbox::InterruptHandle;
 
 /// The process that has the thread and the pipe; a child of fork has neither.
 static OWNER: AtomicI32 = AtomicI32::new(0);
-/// The cell that runs on the main thread.
-static RUNNING: Mutex<Option<InterruptHandle>> = Mutex::new(None);
+/// The cell that runs on the main thread, and its number.
+static RUNNING: Mutex<Option<(u64, InterruptHandle)>> = Mutex::new(None);
+/// The number of that cell, for the handler: the thread may come late, when the next cell runs.
+static CURRENT: AtomicU64 = AtomicU64::new(0);
+static NEXT: AtomicU64 = AtomicU64::new(1);
 /// The handler that was there before, and is called first.
 static BEFORE: AtomicUsize = AtomicUsize::new(libc::SIG_DFL);
 /// The writing end of the pipe to the thread that interrupts.
@@ -35,9 +38,9 @@ extern "C" fn handler(signal: libc::c_int, info: *mut libc::siginfo_t, context: 
     if OWNER.load(Ordering::Relaxed) != unsafe { libc::getpid() } {
         return; // the pipe leads to the parent's cells
     }
-    let byte = [1u8];
-    // SAFETY: write is async-signal-safe; the descriptor stays open for good.
-    unsafe { libc::write(PIPE.load(Ordering::Relaxed) as libc::c_int, byte.as_ptr().cast(), 1) };
+    let number = CURRENT.load(Ordering::Acquire).to_ne_bytes();
+    // SAFETY: write is async-signal-safe; the descriptor stays open for good, and the bytes are as many as are named.
+    unsafe { libc::write(PIPE.load(Ordering::Relaxed) as libc::c_int, number.as_ptr().cast(), number.len()) };
 }
 
 /// For the main thread only.
@@ -59,11 +62,15 @@ fn start_thread() {
     PIPE.store(ends[1] as usize, Ordering::Relaxed);
     OWNER.store(process, Ordering::Relaxed);
     let _ = thread::Builder::new().name("keelback-interrupt".into()).spawn(move || {
-        let mut byte = [0u8];
-        // SAFETY: one byte of room; the descriptor stays open for good.
-        while unsafe { libc::read(ends[0], byte.as_mut_ptr().cast(), 1) } == 1 {
-            if let Some(handle) = &*RUNNING.lock().unwrap_or_else(PoisonError::into_inner) {
-                handle.interrupt();
+        let mut number = [0u8; 8];
+        // Eight bytes at once are not split: POSIX keeps writes to a pipe that are this short whole.
+        // SAFETY: there is room for what is asked for; the descriptor stays open for good.
+        while unsafe { libc::read(ends[0], number.as_mut_ptr().cast(), number.len()) } == 8 {
+            match &*RUNNING.lock().unwrap_or_else(PoisonError::into_inner) {
+                Some((running, handle)) if *running == u64::from_ne_bytes(number) => {
+                    handle.interrupt();
+                }
+                _ => {}
             }
         }
     });
@@ -72,14 +79,16 @@ fn start_thread() {
 /// While it lives, SIGINT interrupts the cell.
 pub(crate) struct Guard {
     /// The cell whose tool runs this one.
-    outer: Option<InterruptHandle>,
+    outer: Option<(u64, InterruptHandle)>,
 }
 
 impl Guard {
     /// For the main thread only.
     pub(crate) fn new(handle: InterruptHandle) -> Self {
         start_thread();
-        let outer = RUNNING.lock().unwrap_or_else(PoisonError::into_inner).replace(handle);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let outer = RUNNING.lock().unwrap_or_else(PoisonError::into_inner).replace((number, handle));
+        CURRENT.store(number, Ordering::Release);
         // SAFETY: plain structs of the C library, filled by it.
         unsafe {
             let mut now: libc::sigaction = std::mem::zeroed();
@@ -102,6 +111,8 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = self.outer.take();
+        let outer = self.outer.take();
+        CURRENT.store(outer.as_ref().map_or(0, |(number, _)| *number), Ordering::Release);
+        *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = outer;
     }
 }
