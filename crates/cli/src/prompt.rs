@@ -6,6 +6,10 @@ use std::{
 };
 
 use anyhow::Result;
+use keelback_editor::{
+    completeness::{Enter, enter, guess},
+    text::Text,
+};
 use keelback_sandbox::{Cell, Outcome, Restored, Session, Stdin};
 
 use crate::{
@@ -51,12 +55,12 @@ pub(crate) fn prompt(grants: &GrantArgs) -> Result<u8> {
         if cell.is_empty() && line.trim().is_empty() {
             continue;
         }
-        let first = cell.is_empty();
         cell.push_str(&line);
-        cell.push('\n');
         // A block wants an empty line, as at python3's prompt.
-        let block = is_block(&cell);
-        if block && (first || !line.trim().is_empty()) {
+        let text = Text::from(cell.as_str());
+        let whole = enter(&text, text.len(), guess(&cell)) == Enter::Run;
+        cell.push('\n');
+        if !whole {
             continue;
         }
         session.checkpoint()?;
@@ -87,25 +91,4 @@ fn finish(session: &mut Session, out: &Out, code: u8) -> Result<u8> {
     out.flush();
     explain(&report)?;
     Ok(code)
-}
-
-/// Whether the first line of a cell opens a block, or is a decorator before one.
-fn is_block(cell: &str) -> bool {
-    let first = cell.lines().next().unwrap_or_default();
-    let code = first.split('#').next().unwrap_or_default().trim_end();
-    code.starts_with('@') || (code.ends_with(':') && !code.starts_with([' ', '\t']))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_block;
-
-    #[test]
-    fn blocks_are_told_by_their_first_line() {
-        assert!(is_block("if x:\n"));
-        assert!(is_block("def f(a): # comment\n"));
-        assert!(is_block("@decorator\n"));
-        assert!(!is_block("x = 1\n"));
-        assert!(!is_block("if x: pass\n"));
-    }
 }

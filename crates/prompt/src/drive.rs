@@ -232,7 +232,6 @@ impl Driver {
     /// Columns and rows of the terminal.
     #[must_use]
     pub fn size(&self) -> Size {
-        let size = self.tty.size();
-        Size { columns: size.columns, rows: size.rows }
+        self.tty.size()
     }
 }

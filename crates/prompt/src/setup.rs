@@ -15,7 +15,7 @@ use crate::{
     record::Kept,
     tty::Tty,
 };
-use keelback_editor::{edit::Size, theme::Theme};
+use keelback_editor::theme::Theme;
 
 /// All that a prompt is made with.
 #[derive(Debug)]
@@ -56,12 +56,11 @@ impl Setup {
             Some(theme) => theme.clone(),
             None => Theme::dark(),
         };
-        let size = tty.size();
         let options = Options {
             theme_is_default: config.theme.is_none() && colored,
             theme,
             keymap: config.keymap.clone(),
-            size: Size { columns: size.columns, rows: size.rows },
+            size: tty.size(),
             images: config.images.unwrap_or_else(|| Protocol::of_environment(var)),
         };
         let mut history = history(&config, import);

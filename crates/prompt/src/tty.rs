@@ -17,6 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use keelback_editor::edit::Size;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     fs::{Mode, OFlags},
@@ -35,14 +36,6 @@ pub struct Tty {
     input: Arc<OwnedFd>,
     output: Arc<OwnedFd>,
     wake: waker::WakePipe,
-}
-
-/// The size of a terminal in cells. Where it is not known, 80 by 24.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
-pub struct Size {
-    pub columns: u16,
-    pub rows: u16,
 }
 
 /// Why [`Tty::wait`] came back. Several may be true; none is after a timeout.
@@ -130,7 +123,7 @@ impl Tty {
         self.wake.waker()
     }
 
-    /// The size of the window.
+    /// The size of the window; where it is not known, 80 by 24.
     #[must_use]
     pub fn size(&self) -> Size {
         let size = termios::tcgetwinsize(&*self.output).ok();

@@ -12,10 +12,7 @@ use std::{
 };
 
 use anyhow::Result;
-use keelback_editor::{
-    completeness::Completeness,
-    edit::{Candidate, Completions, Signature},
-};
+use keelback_editor::edit::{Candidate, Completions, Signature};
 use keelback_prompt::{
     backend::{Ended, Shown, Took},
     drive::Told,
@@ -168,7 +165,6 @@ impl Worker {
                     self.told.tell(Told::Ended(self.ended(report, false)));
                     return Ok(());
                 }
-                Request::Completeness(source) => Answer::Completeness(self.completeness(&source)),
                 Request::Complete(source, cursor) => Answer::Completions(self.complete(&source, cursor)),
                 Request::Signature(source, cursor) => Answer::Signature(self.signature(&source, cursor)),
                 Request::Describe(expression) => Answer::Described(self.describe(&expression)),
@@ -246,10 +242,6 @@ impl Worker {
     }
 
     // -- questions ----------------------------------------------------------------------------------------------
-
-    fn completeness(&mut self, source: &str) -> Completeness {
-        keelback_editor::completeness::guess(source)
-    }
 
     fn complete(&mut self, source: &str, cursor: usize) -> Completions {
         let Ok(found) = self.session.complete(source, cursor, true) else { return Completions::default() };

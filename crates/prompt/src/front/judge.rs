@@ -2,7 +2,7 @@
 
 use keelback_editor::{
     completeness::{Completeness, guess},
-    edit::{Entry, History, Host},
+    edit::{History, Host, history::Entries},
 };
 
 use super::Record;
@@ -21,7 +21,7 @@ pub(super) struct Judge<'a, B, R> {
 
 impl<B: Backend, R: Record> Host for Judge<'_, B, R> {
     fn history(&self) -> &dyn History {
-        if self.help { &NoHistory } else { self.record.as_history() }
+        if self.help { &NO_HISTORY } else { self.record.as_history() }
     }
 
     fn completeness(&mut self, source: &str) -> Completeness {
@@ -39,31 +39,4 @@ impl<B: Backend, R: Record> Host for Judge<'_, B, R> {
 }
 
 /// Help mode has none.
-struct NoHistory;
-
-impl History for NoHistory {
-    fn older(&self, _: Option<Entry>) -> Option<Entry> {
-        None
-    }
-    fn newer(&self, _: Entry) -> Option<Entry> {
-        None
-    }
-    fn text(&self, _: Entry) -> String {
-        String::new()
-    }
-    fn search_older(&self, _: &str, _: Option<Entry>) -> Option<Entry> {
-        None
-    }
-    fn search_newer(&self, _: &str, _: Entry) -> Option<Entry> {
-        None
-    }
-    fn prefix_older(&self, _: &str, _: Option<Entry>) -> Option<Entry> {
-        None
-    }
-    fn prefix_newer(&self, _: &str, _: Entry) -> Option<Entry> {
-        None
-    }
-    fn fuzzy(&self, _: &str, _: usize) -> Vec<Entry> {
-        Vec::new()
-    }
-}
+static NO_HISTORY: Entries = Entries(Vec::new());
