@@ -1,8 +1,8 @@
 //! The project's own tasks. `cargo xtask` lists them.
 
 mod bench;
-mod bench_prompt;
 mod bench_python;
+mod bench_script;
 mod conformance;
 mod guest;
 mod licences;
@@ -34,6 +34,8 @@ usage: cargo xtask TASK
                             times the prompt beside CPython's, IPython and ptpython
   bench python [--rivals] [--rounds N]
                             times the Python package, beside other sandboxes where pip has them
+  bench remote [TOPIC ...] [-s SERVER ...]
+                            times a served prompt and what it costs the program, beside other consoles
   guest                     builds the guest image from its sources into guest/artefact
   guest --check             says whether guest/artefact is what the sources give, without building
   guest --check --rebuild   builds it anew and compares bit for bit
@@ -49,7 +51,8 @@ fn main() -> ExitCode {
     let result = match words.as_slice() {
         ["test"] => test::run(&root),
         ["bench"] => bench::run(&root),
-        ["bench", "prompt", ..] => bench_prompt::run(&root, &arguments[2..]),
+        ["bench", "prompt", ..] => bench_script::prompt(&root, &arguments[2..]),
+        ["bench", "remote", ..] => bench_script::remote(&root, &arguments[2..]),
         ["bench", "python", ..] => bench_python::run(&root, &arguments[2..]),
         ["guest"] => guest::build(&root),
         ["guest", "--check"] => guest::check(&root),
