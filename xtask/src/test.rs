@@ -98,7 +98,14 @@ fn pythons(root: &Path, count: &mut Count) -> Result<()> {
             unittest(&mut command, count).with_context(|| format!("the Python tests did not run on {version}"))?;
         }
         let mut command = Command::new(&python);
-        command.current_dir(root.join("tests/prompt")).args(["-W", "error", "-m", "unittest", "test_pty"]);
+        command.current_dir(root.join("tests/prompt")).args([
+            "-W",
+            "error",
+            "-m",
+            "unittest",
+            "test_pty",
+            "test_embedded",
+        ]);
         unittest(&mut command, count).with_context(|| format!("the tests of the prompt did not run on {version}"))?;
         replaced_modules(root, &python, version, count)?;
     }
