@@ -124,7 +124,8 @@ class Embedded(PromptTest):
 
     def test_inside_a_running_loop(self):
         shown = self.program(
-            "import asyncio\nasync def main():\n    loop = asyncio.get_running_loop()\n    task = asyncio.current_task()\n"
+            "import asyncio\nasync def main():\n"
+            "    loop = asyncio.get_running_loop()\n    task = asyncio.current_task()\n"
             "    mark = 'mine'\n    keelback.interact('')\n    await asyncio.sleep(0)\n"
             "    print('same', loop is asyncio.get_running_loop(), task is asyncio.current_task())\n"
             "asyncio.run(main())"
@@ -142,8 +143,8 @@ class Embedded(PromptTest):
 
     def test_in_a_thread(self):
         shown = self.program(
-            "import threading\nworker = threading.Thread(target=keelback.interact, args=('',))\nworker.start()\nworker.join()\n"
-            "print('joined')"
+            "import threading\nworker = threading.Thread(target=keelback.interact, args=('',))\n"
+            "worker.start()\nworker.join()\nprint('joined')"
         )
         shown.run("import threading; threading.current_thread() is worker", b"")
         shown.run("import asyncio; await asyncio.sleep(0.01, 'slept')", b"'slept'")

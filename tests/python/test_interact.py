@@ -42,7 +42,7 @@ class Lines:
 
 class Case(unittest.TestCase):
     def setUp(self):
-        names = [name for name in ("ps1", "ps2", "last_type", "last_value", "last_traceback", "last_exc")]
+        names = "ps1", "ps2", "last_type", "last_value", "last_traceback", "last_exc"
         kept = {name: vars(sys)[name] for name in names if name in vars(sys)}
         for name in names:
             vars(sys).pop(name, None)
@@ -226,7 +226,8 @@ class Callers(Case):
                 counter += cell
                 return counter
 
-            lines = "local = 2", "cell = 10", "argument += 'ed'", "READS.append(local)", "LIMIT = 7", "READS.append(LIMIT)", "del LIMIT"
+            lines = "local = 2", "cell = 10", "argument += 'ed'", "READS.append(local)"
+            lines += "LIMIT = 7", "READS.append(LIMIT)", "del LIMIT"
             calls = "READS.append((count(), counter))", "READS.append((count(), counter))"
             by_global = "def f():", "  global local", "  local += 5", "", "f(); READS.append(local)"
             removing = "del removed", "LIMIT", "READS.append(['removed' in globals(), 'LIMIT' in globals()])", "removed"
