@@ -36,6 +36,7 @@ __all__ = [
     "ToolError",
     "Usage",
     "Variable",
+    "interact",
     "load",
 ]
 
@@ -60,6 +61,7 @@ _NAMES = {
         "ToolError",
     ),
     "_image": ("Image",),
+    "_interact": ("interact",),
     "_native": ("__version__",),
     "_pool": ("Pool",),
     "_result": ("Error", "Event", "FileChange", "Frame", "Result", "Usage", "Variable"),

@@ -15,6 +15,7 @@ from ._errors import (
     ToolError,
 )
 from ._image import Image
+from ._interact import interact
 from ._native import __version__
 from ._pool import Pool
 from ._result import Error, Event, FileChange, Frame, Result, Usage, Variable
@@ -50,5 +51,6 @@ __all__ = [
     "ToolError",
     "Usage",
     "Variable",
+    "interact",
     "load",
 ]

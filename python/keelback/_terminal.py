@@ -34,6 +34,12 @@ def _prompts():
     return prompts()
 
 
+def _in_main_thread():
+    import threading
+
+    return threading.current_thread() is threading.main_thread()
+
+
 class _Ahead:
     """Imports what the first cell and the first completion need, while the prompt waits without the lock.
 
@@ -305,7 +311,7 @@ class Terminal:
 
             self.context = contextvars.copy_context()
         loop = self.loop
-        asyncio.set_event_loop(loop)
+        self.announce(loop)
         task = self.context.run(loop.create_task, coroutine)
         interrupted = False
 
@@ -317,8 +323,8 @@ class Terminal:
             loop.call_soon_threadsafe(task.cancel)
 
         handler = signal.getsignal(signal.SIGINT)
-        # A handler of the user's own stays.
-        ours = handler is signal.default_int_handler
+        # A handler of the user's own stays. In other threads there is none to set.
+        ours = handler is signal.default_int_handler and _in_main_thread()
         if ours:
             signal.signal(signal.SIGINT, interrupt)
         try:
@@ -346,8 +352,14 @@ class Terminal:
                 loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
             loop.run_until_complete(loop.shutdown_asyncgens())
         finally:
-            asyncio.set_event_loop(None)
+            self.announce(None)
             loop.close()
+
+    def announce(self, loop):
+        """Make *loop* the one that `asyncio.get_event_loop` finds in cells without `await`."""
+        import asyncio
+
+        asyncio.set_event_loop(loop)
 
     # -- values ----------------------------------------------------------------------------------------------------
 

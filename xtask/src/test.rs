@@ -98,8 +98,16 @@ fn pythons(root: &Path, count: &mut Count) -> Result<()> {
             unittest(&mut command, count).with_context(|| format!("the Python tests did not run on {version}"))?;
         }
         let mut command = Command::new(&python);
-        command.current_dir(root.join("tests/prompt")).args(["-W", "error", "-m", "unittest", "test_pty"]);
+        command.current_dir(root.join("tests/prompt")).args([
+            "-W",
+            "error",
+            "-m",
+            "unittest",
+            "test_pty",
+            "test_embedded",
+        ]);
         unittest(&mut command, count).with_context(|| format!("the tests of the prompt did not run on {version}"))?;
+        replaced_modules(root, &python, version, count)?;
     }
     let missing: Vec<&str> = python::VERSIONS.into_iter().filter(|version| !used.contains(version)).collect();
     if !missing.is_empty() {
@@ -109,6 +117,21 @@ fn pythons(root: &Path, count: &mut Count) -> Result<()> {
         bail!("no Python from 3.10 to 3.13 is installed (looked on PATH and in pyenv's folder)");
     }
     Ok(())
+}
+
+/// CPython's own tests of the standard modules that the package replaces, where they are installed.
+fn replaced_modules(root: &Path, python: &Path, version: &str, count: &mut Count) -> Result<()> {
+    let mut look = Command::new(python);
+    look.args(["-c", "import test.test_code_module"]).stderr(Stdio::null());
+    if !look.status().is_ok_and(|status| status.success()) {
+        let text = "is installed without its package `test`: its tests of `code` and `codeop` were not run";
+        writeln!(io::stdout(), "\nPython {version} {text}")?;
+        return Ok(());
+    }
+    writeln!(io::stdout(), "\nCPython's own tests of `code` and `codeop`")?;
+    let mut command = Command::new(python);
+    command.arg(root.join("tests/python/code_suites.py"));
+    unittest(&mut command, count).with_context(|| format!("they did not run on {version}"))
 }
 
 /// Tests that need packages which others wrote, on the newest Python only.
