@@ -324,6 +324,7 @@ mod tests {
         let mut bytes = Vec::new();
         encode(&Outgoing::new(7, &eval), &mut bytes).expect("short");
         let mut decoder = Decoder::new();
+        decoder.push(&crate::frame::PREFACE);
         decoder.push(&bytes);
         let frame = decoder.next_frame().expect("a frame").expect("whole");
         assert_eq!(frame, br#"{"id":7,"op":"eval","session":"a","source":"1+1","place":"loop"}"#);
