@@ -7,6 +7,9 @@ mod request;
 pub(super) mod ring;
 mod session;
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
@@ -203,6 +206,7 @@ impl Core {
     pub(super) fn pump(&mut self, client: ClientId, now: Instant) {
         loop {
             self.read_frames(client, now);
+            self.leave_ended(client);
             self.step_plain(client, now);
             let limit = self.config.limits.buffer_bytes;
             let Some(connection) = self.connections.get_mut(&client) else { return };
@@ -215,7 +219,6 @@ impl Core {
                 self.answer_due(client, due, now);
             }
         }
-        self.leave_ended(client);
     }
 
     fn read_frames(&mut self, client: ClientId, now: Instant) {
