@@ -12,4 +12,7 @@ pub mod tls;
 
 
 #[cfg(test)]
+mod protocol_document;
+
+#[cfg(test)]
 extern crate self as keelback_wire; // The tests within and beside the crate share an application.
