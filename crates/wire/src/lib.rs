@@ -10,7 +10,6 @@ pub mod reply;
 pub mod server;
 pub mod tls;
 
-
 #[cfg(test)]
 mod protocol_document;
 

@@ -174,7 +174,7 @@ impl Core {
     pub(super) fn reads(&self, client: ClientId) -> bool {
         self.connections.get(&client).is_some_and(|connection| {
             let limits = &self.config.limits;
-            let has_room = connection.asks < limits.asks && connection.output.waiting().len() < limits.buffer_bytes;
+            let has_room = connection.asks < limits.asks && connection.has_room(limits.buffer_bytes);
             has_room
                 && !connection.closing
                 && match &connection.stage {
@@ -185,11 +185,11 @@ impl Core {
         })
     }
 
-    /// Whether a connection is to be closed.
-    pub(super) fn is_done(&self, client: ClientId) -> bool {
+    /// Whether a connection is to be closed, if its transport holds nothing back.
+    pub(super) fn is_done(&self, client: ClientId, is_flushed: bool) -> bool {
         self.connections
             .get(&client)
-            .is_none_or(|connection| connection.dropped || connection.closing && connection.output.waiting().is_empty())
+            .is_none_or(|connection| connection.dropped || connection.closing && is_flushed && connection.is_sent())
     }
 
     /// What a connection is to be sent.

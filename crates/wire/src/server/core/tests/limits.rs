@@ -29,7 +29,7 @@ fn who_does_not_say_hello_is_closed() {
     let half = bench.silent(Peer { plain: true, ..Peer::default() });
     bench.write(half.id, &[0, 0]);
     bench.wait();
-    assert!(bench.core.is_done(mute) && bench.core.is_done(half.id));
+    assert!(bench.core.is_done(mute, true) && bench.core.is_done(half.id, true));
     assert_eq!(bench.now - started, Limits::default().handshake);
 }
 
@@ -43,12 +43,12 @@ fn a_wrong_token_waits_and_holds_up_nobody() {
         let mut client = bench.silent(peer.clone());
         let asked = client.send(&mut bench, &hello(wrong));
         assert_eq!(client.response(&mut bench, asked), None);
-        assert!(!bench.core.reads(client.id) && !bench.core.is_done(client.id));
+        assert!(!bench.core.reads(client.id) && !bench.core.is_done(client.id, true));
         bench.client();
         bench.wait();
         let failure = client.response(&mut bench, asked).expect("answered").expect_err("refused");
         assert_eq!(failure.code, Code::Unauthorized);
-        assert!(bench.core.is_done(client.id));
+        assert!(bench.core.is_done(client.id, true));
     }
     assert!(bench.application.audits().contains(&Audit::Refused("far: wrong token".into())));
     bench.silent(peer).call(&mut bench, &hello(Some(token.to_hex()))).expect("let in");
@@ -110,7 +110,6 @@ fn a_client_that_does_not_read_costs_a_buffer_and_loses_the_oldest() {
         read += other.told(&mut bench).len();
         let waiting = bench.core.output(client.id).expect("there").waiting().len();
         assert!(waiting < Limits::default().buffer_bytes + CHUNK + 200, "{waiting}");
-        assert!(waiting < Limits::default().buffer_bytes || !bench.core.reads(client.id));
     }
     assert_eq!(read, 64);
     let told = client.told(&mut bench);
@@ -118,6 +117,36 @@ fn a_client_that_does_not_read_costs_a_buffer_and_loses_the_oldest() {
         told.iter().map(|event| event.rsplit(' ').next().expect("a number").parse::<usize>().expect("bytes")).sum();
     assert_eq!(told.len() + lost / CHUNK, 64);
     assert!(told.len() > 16, "the buffer and the ring: {}", told.len());
+}
+
+#[test]
+fn an_interrupt_is_read_from_a_client_that_is_behind() {
+    let mut bench = Bench::new(Config::default());
+    let mut client = bench.client();
+    client.open(&mut bench, "a");
+    client.send(&mut bench, &eval("a", "wait"));
+    bench.turn();
+    for _ in 0..20 {
+        bench.application.handle().output("a", Stream::Out, &"x".repeat(CHUNK));
+        bench.turn();
+    }
+    assert!(bench.core.reads(client.id));
+    client.send(&mut bench, &Interrupt { session: "a".into(), cell: None, request: None });
+    assert_eq!(bench.application.calls(), ["open a 80", "interrupt a 1"]);
+}
+
+#[test]
+fn a_client_that_does_not_take_its_answers_is_not_read() {
+    let mut bench = Bench::new(Config::default());
+    let mut client = bench.client();
+    let mut sent = 0;
+    while bench.core.reads(client.id) {
+        client.send(&mut bench, &List {});
+        sent += 1;
+    }
+    assert!(sent < 2 * Limits::default().buffer_bytes / 30, "{sent}");
+    client.read(&mut bench);
+    assert_eq!(client.responses.len(), sent);
     assert!(bench.core.reads(client.id));
 }
 
@@ -199,7 +228,7 @@ fn a_frame_that_is_too_long_ends_the_connection() {
         bench.write(client.id, &length.to_be_bytes());
         let text = String::from_utf8_lossy(&bench.bytes(client.id)).into_owned();
         assert!(text.contains("limit") && text.contains(&length.to_string()), "{text}");
-        assert!(bench.core.is_done(client.id));
+        assert!(bench.core.is_done(client.id, true));
     }
 }
 

@@ -193,7 +193,7 @@ fn hello_comes_first_and_once() {
     assert_eq!(client.refused(&mut bench, &Hello::default()), Code::BadRequest);
     let mut rude = bench.silent(Peer::default());
     assert_eq!(rude.refused(&mut bench, &Open::default()), Code::BadRequest);
-    assert!(bench.core.is_done(rude.id) && !bench.core.reads(rude.id));
+    assert!(bench.core.is_done(rude.id, true) && !bench.core.reads(rude.id));
 }
 
 #[test]
@@ -223,5 +223,5 @@ fn another_version_is_told_and_closed() {
     let failure = client.call(&mut bench, &Hello { version: 99, ..Hello::default() }).expect_err("refused");
     assert_eq!(failure.code, Code::Version);
     assert!(failure.message.contains("99"));
-    assert!(bench.core.is_done(client.id));
+    assert!(bench.core.is_done(client.id, true));
 }

@@ -33,7 +33,7 @@ fn lines_are_cells_and_blocks_end_at_an_empty_line() {
     assert_eq!(bench.text(person), ">>> 2\n>>> ");
     bench.write(person, b"exit()\nprint not\n");
     assert_eq!(bench.text(person), "bye\n");
-    assert!(bench.core.is_done(person));
+    assert!(bench.core.is_done(person, true));
     assert_eq!(bench.application.calls(), ["open 1 80", "close 1"]);
 }
 
@@ -48,7 +48,7 @@ fn a_cell_that_asks_gets_the_next_line() {
     bench.write(person, b"input\n");
     bench.core.end_of_input(person, bench.now);
     assert_eq!(bench.text(person), "name? None\n>>> ");
-    assert!(bench.core.is_done(person));
+    assert!(bench.core.is_done(person, true));
 }
 
 #[test]
@@ -59,13 +59,13 @@ fn the_end_of_the_input_runs_what_is_there_and_ends() {
         bench.write(person, input.as_bytes());
         bench.core.end_of_input(person, bench.now);
         assert_eq!(bench.text(person), "Hello\n>>> 2\n>>> ");
-        assert!(bench.core.is_done(person));
+        assert!(bench.core.is_done(person, true));
         assert_eq!(bench.application.calls(), ["open 1 80", "close 1"]);
     }
     let mut bench = banner();
     let person = bench.person();
     bench.core.end_of_input(person, bench.now);
-    assert!(bench.core.is_done(person));
+    assert!(bench.core.is_done(person, true));
 }
 
 #[test]
@@ -86,12 +86,12 @@ fn text_is_never_taken_for_a_message() {
     let mut bench = Bench::new(Config::default());
     let http = bench.person();
     bench.write(http, b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nexit()\r\n\0keelb\r\n");
-    assert!(!bench.core.is_done(http) || bench.application.calls().len() == 2);
+    assert!(!bench.core.is_done(http, true) || bench.application.calls().len() == 2);
     // Where people have no business, it is closed unanswered.
     let far = bench.core.connect(Peer::default(), bench.now).expect("room");
     bench.write(far, b"POST / HTTP/1.1\r\n\r\n");
     assert_eq!(bench.text(far), "");
-    assert!(bench.core.is_done(far));
+    assert!(bench.core.is_done(far, true));
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn a_line_without_an_end_is_bounded() {
         }
     }
     assert!(bench.text(person).contains("at most 1048576 bytes"));
-    assert!(bench.core.is_done(person));
+    assert!(bench.core.is_done(person, true));
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn a_session_that_others_end_ends_the_connection() {
         let mut client = bench.client();
         client.call(&mut bench, &Close { session: "1".into() }).expect("there");
         assert!(bench.text(person).contains("has ended\n"), "{input}");
-        assert!(bench.core.is_done(person));
+        assert!(bench.core.is_done(person, true));
         assert!(bench.core.sessions.is_empty());
     }
 }
