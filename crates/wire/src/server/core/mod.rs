@@ -92,6 +92,14 @@ impl Core {
             self.refused(format!("{}: too many connections", peer.name));
             return None;
         }
+        // Who has no token yet cannot keep out those who have, or need none.
+        let is_unknown =
+            |connection: &&Connection| connection.peer.token.is_some() && !matches!(connection.stage, Stage::Ready);
+        let unknown = self.connections.values().filter(is_unknown).count();
+        if peer.token.is_some() && unknown >= self.config.limits.connections.div_ceil(2) {
+            self.refused(format!("{}: too many connections without a token", peer.name));
+            return None;
+        }
         self.last_client += 1;
         let limits = &self.config.limits;
         let patience = if peer.plain { limits.silence } else { limits.handshake };

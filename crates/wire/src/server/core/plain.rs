@@ -155,6 +155,10 @@ impl Core {
     fn source_line(&mut self, client: ClientId, line: &str, now: Instant) {
         let prompt = self.config.prompts.0.clone();
         let Some(plain) = self.plain(client) else { return };
+        if plain.session.is_none() && is_http(line) {
+            // Its body would be run.
+            return self.leave_plain(client, now);
+        }
         if plain.source.is_empty() && line.trim().is_empty() {
             let session = plain.session;
             let prompts = session.and_then(|session| self.sessions.get(&session)).map(|session| &session.prompts.0);
@@ -263,6 +267,11 @@ impl Core {
             self.forget(session);
         }
     }
+}
+
+/// Whether a line is the first of an HTTP request, which is never Python.
+fn is_http(line: &str) -> bool {
+    line.ends_with(" HTTP/1.1") || line.ends_with(" HTTP/1.0")
 }
 
 /// An event as text, after `lost` bytes that are not there any more.

@@ -205,6 +205,18 @@ fn connections_sessions_and_cells_are_counted() {
 }
 
 #[test]
+fn strangers_cannot_take_all_connections() {
+    let mut bench = limited(|limits| limits.connections = 4);
+    let token = Some(Token::generate().expect("random bytes"));
+    let stranger = || Peer { token: token.clone(), ..Peer::default() };
+    assert!(bench.core.connect(stranger(), bench.now).is_some());
+    assert!(bench.core.connect(stranger(), bench.now).is_some());
+    assert!(bench.core.connect(stranger(), bench.now).is_none());
+    bench.client();
+    bench.client();
+}
+
+#[test]
 fn names_of_sessions_are_short_and_their_own() {
     let mut bench = Bench::new(Config::default());
     let mut client = bench.client();
