@@ -1,5 +1,7 @@
 //! What a server needs of the application it serves.
 
+use std::sync::Arc;
+
 use crate::{
     message::{CellNumber, Failure, Place, Request},
     reply::{Evaluated, NeedsInput},
@@ -8,16 +10,21 @@ use crate::{
 /// The application, as the server's thread sees it. Every call returns at once: none may wait for the thread of the
 /// application, for Python's lock or for a lock that is held while code runs.
 pub trait Application: Send + Sync + 'static {
+    /// The server is about to start; this is what it is told through, as by `Server::handle`.
+    fn started(&self, _handle: Arc<dyn Handle>) {}
+
     /// A session begins. Events and answers of it go to the server's handle.
     fn open(&self, session: &str, columns: u16);
 
-    /// It is over: its cell is to be stopped, nothing of it is wanted any more.
+    /// It is over: its cell is to be stopped, nothing of it is wanted any more but the `ended` of a cell that was
+    /// submitted. Called once for each session, unless the application told [`Handle::closed`].
     fn close(&self, session: &str);
 
-    /// Queues a cell. The handle's `began` and `ended` are called for it, in this order; `ended` alone if it never runs.
+    /// Starts a cell, one at a time in a session: the server keeps the queue. The handle's `began` and `ended` are
+    /// called for it, in this order; `ended` alone if it never runs.
     fn submit(&self, job: Job);
 
-    /// Stops a cell that has begun.
+    /// Stops a cell that was submitted. One that has not begun is not to begin.
     fn interrupt(&self, session: &str, cell: CellNumber);
 
     /// The line the cell waits for; None is the end of input.
@@ -33,7 +40,7 @@ pub trait Application: Send + Sync + 'static {
     /// the handle with `ticket`, once, as the reply type of the request.
     fn ask(&self, ticket: u64, request: Request);
 
-    /// Something worth a record: a connection, a cell, an interrupt.
+    /// Something worth a record: a connection, a cell, an interrupt. Also called from the transcript's thread.
     fn audit(&self, what: &Audit);
 }
 
@@ -67,6 +74,8 @@ pub enum Audit {
     Eval(u64, String, CellNumber, String),
     /// An interrupt: client, session, cell.
     Interrupt(u64, String, CellNumber),
+    /// Something does not work that the service can do without, such as the transcript. For people.
+    Warning(String),
 }
 
 /// What an application tells a server from any thread.

@@ -1,13 +1,17 @@
 //! Frames: a length of four bytes, most significant first, then that many bytes of JSON.
 //!
-//! A client begins with [`PREFACE`]. No line of text and no HTTP request begins so, and a server that reads anything
-//! else never looks for a message in it.
+//! Both sides begin with [`PREFACE`]. No line of text and no HTTP request begins so, and a server that reads anything
+//! else never looks for a message in it. A client skips what comes before the server's: the greeting for people, if the
+//! client was so slow that the server took it for one.
 
-/// What a client sends before its first frame.
+/// What each side sends before its first frame.
 pub const PREFACE: [u8; 8] = *b"\0keelb\r\n";
 
 /// The longest frame either side accepts, in bytes without the length: a choice, it holds a cell of 200,000 lines.
 pub const FRAME_MAX: usize = 8 << 20;
+
+/// The most bytes a client skips before the server's preface.
+pub const GREETING_MAX: usize = 64 << 10;
 
 /// The longest frame a server accepts before a client is known, in bytes.
 pub const HELLO_MAX: usize = 4 << 10;
@@ -29,20 +33,31 @@ pub struct Decoder {
     /// Where the next frame begins in `buffer`.
     start: usize,
     limit: usize,
-    preface: bool,
+    preface: Preface,
+}
+
+/// What is known of the preface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Preface {
+    /// It comes first.
+    Expected,
+    /// It comes after a greeting, of which this many bytes were skipped.
+    Sought(usize),
+    /// It has come.
+    Read,
 }
 
 impl Decoder {
-    /// For the client's side: a server sends frames only.
+    /// For the client's side: skips what comes before the preface.
     #[must_use]
     pub fn new() -> Self {
-        Decoder { buffer: Vec::new(), start: 0, limit: FRAME_MAX, preface: false }
+        Decoder { buffer: Vec::new(), start: 0, limit: FRAME_MAX, preface: Preface::Sought(0) }
     }
 
     /// For the server's side: expects the preface, and short frames until [`set_limit`](Self::set_limit).
     #[must_use]
     pub fn of_server() -> Self {
-        Decoder { buffer: Vec::new(), start: 0, limit: HELLO_MAX, preface: true }
+        Decoder { buffer: Vec::new(), start: 0, limit: HELLO_MAX, preface: Preface::Expected }
     }
 
     /// The longest frame accepted from now on.
@@ -62,17 +77,8 @@ impl Decoder {
     /// # Errors
     /// Of a frame over the limit, before it has come; nothing can follow then.
     pub fn next_frame(&mut self) -> Result<Option<&[u8]>, FrameError> {
-        let waiting = &self.buffer[self.start..];
-        if self.preface {
-            let known = waiting.len().min(PREFACE.len());
-            if waiting[..known] != PREFACE[..known] {
-                return Err(FrameError::NoPreface);
-            }
-            if known < PREFACE.len() {
-                return Ok(None);
-            }
-            self.preface = false;
-            self.start += PREFACE.len();
+        if !self.read_preface()? {
+            return Ok(None);
         }
         let Some((length, rest)) = self.buffer[self.start..].split_first_chunk::<4>() else { return Ok(None) };
         let length = u32::from_be_bytes(*length) as usize;
@@ -85,6 +91,32 @@ impl Decoder {
         let begin = self.start + 4;
         self.start = begin + length;
         Ok(Some(&self.buffer[begin..begin + length]))
+    }
+
+    /// Whether the preface has come.
+    fn read_preface(&mut self) -> Result<bool, FrameError> {
+        if let Preface::Sought(skipped) = &mut self.preface {
+            let waiting = &self.buffer[self.start..];
+            let text = waiting.iter().position(|byte| *byte == PREFACE[0]).unwrap_or(waiting.len());
+            *skipped += text;
+            self.start += text;
+            if *skipped > GREETING_MAX {
+                return Err(FrameError::NoPreface);
+            }
+        }
+        if self.preface != Preface::Read {
+            let waiting = &self.buffer[self.start..];
+            let known = waiting.len().min(PREFACE.len());
+            if waiting[..known] != PREFACE[..known] {
+                return Err(FrameError::NoPreface);
+            }
+            if known < PREFACE.len() {
+                return Ok(false);
+            }
+            self.preface = Preface::Read;
+            self.start += PREFACE.len();
+        }
+        Ok(true)
     }
 
     /// How many bytes wait for the rest of their frame.
@@ -153,6 +185,7 @@ mod tests {
     #[test]
     fn a_long_frame_is_refused_by_its_length_alone() {
         let mut decoder = Decoder::new();
+        decoder.push(&PREFACE);
         decoder.push(&u32::MAX.to_be_bytes());
         let error = FrameError::TooLong { length: u32::MAX as usize, limit: FRAME_MAX };
         assert_eq!(decoder.next_frame(), Err(error));
@@ -160,6 +193,25 @@ mod tests {
         decoder.push(&PREFACE);
         decoder.push(&5000u32.to_be_bytes());
         assert_eq!(decoder.next_frame(), Err(FrameError::TooLong { length: 5000, limit: HELLO_MAX }));
+    }
+
+    #[test]
+    fn a_client_skips_the_greeting_for_people() {
+        let mut bytes = b"Python 3.13\n>>> ".to_vec();
+        bytes.extend(PREFACE);
+        encode(&1, &mut bytes).expect("short");
+        for size in 1..bytes.len() {
+            let mut decoder = Decoder::new();
+            let mut got = Vec::new();
+            for part in bytes.chunks(size) {
+                decoder.push(part);
+                got.extend(frames(&mut decoder));
+            }
+            assert_eq!(got, [b"1"]);
+        }
+        let mut decoder = Decoder::new();
+        decoder.push(&vec![b'x'; GREETING_MAX + 1]);
+        assert_eq!(decoder.next_frame(), Err(FrameError::NoPreface));
     }
 
     #[test]

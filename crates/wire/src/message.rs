@@ -56,6 +56,18 @@ macro_rules! ops {
                 }
             }
 
+            /// The names of all requests.
+            pub const NAMES: &[&str] = &[$($wire),*];
+
+            /// Whether `reply` is one to the request `op`.
+            #[cfg(test)]
+            pub(crate) fn has_reply(op: &str, reply: Value) -> bool {
+                match op {
+                    $($wire => serde_json::from_value::<$reply>(reply).is_ok(),)*
+                    _ => false,
+                }
+            }
+
             /// Its name on the wire.
             #[must_use]
             pub fn name(&self) -> &'static str {
@@ -324,6 +336,7 @@ mod tests {
         let mut bytes = Vec::new();
         encode(&Outgoing::new(7, &eval), &mut bytes).expect("short");
         let mut decoder = Decoder::new();
+        decoder.push(&crate::frame::PREFACE);
         decoder.push(&bytes);
         let frame = decoder.next_frame().expect("a frame").expect("whole");
         assert_eq!(frame, br#"{"id":7,"op":"eval","session":"a","source":"1+1","place":"loop"}"#);
