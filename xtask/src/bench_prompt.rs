@@ -13,11 +13,13 @@ use crate::python;
 /// `options` are those of `bench/prompt/bench.py`. The rivals are installed first; where that cannot be done they are
 /// left out, and the benchmark says so.
 pub(crate) fn run(root: &Path, options: &[String]) -> Result<()> {
+    crate::build(root)?;
     crate::test::extension(root)?;
     let native = python::newest().context("no Python from 3.10 to 3.13 is installed")?;
     if let Err(error) = python::environment(root, &native, "prompt-bench", "bench/prompt/requirements.txt") {
         writeln!(io::stderr(), "the rivals cannot be installed: {error:#}")?;
     }
     let mut command = Command::new(native);
-    crate::check(command.arg(root.join("bench/prompt/bench.py")).args(options))
+    command.arg(root.join("bench/prompt/bench.py")).arg("--target").arg(crate::target(root));
+    crate::check(command.args(options))
 }
