@@ -145,7 +145,9 @@ begins a history that is not there yet with the cells of `~/.python_history`, wh
 - Text that runs from right to left is shown in the order it is stored, as terminals do by themselves.
 - Checking a cell's syntax or types while it is written: only what can begin no token is marked.
 - Images within tmux or screen.
-- Windows, but for WSL.
+- Narrow a window of tmux without a trace when the rows do not fill it: tmux then moves rows of the cell into its
+  scrollback, out of reach. What the window shows is right.
+- Windows, but for WSL: see [decision 11](decisions/0011-terminal.md).
 ";
 
 /// The whole text.
