@@ -157,7 +157,7 @@ impl<B: Backend, R: Record> Front<B, R> {
             Word::Help => self.enter_help((String::new(), 0)),
             Word::Copyright | Word::Credits | Word::License => {
                 let source = match word {
-                    Word::License => "print('Type license() to see the full license text')".to_owned(),
+                    Word::License => "license()".to_owned(), // it asks for a key after each page
                     _ => format!("print({})", word.name()),
                 };
                 return Some(Flow::Run(Run { source, timed: false, hidden: true }));

@@ -151,3 +151,14 @@ fn the_look_is_changed_by_commands() {
     prompt.keys(":keys vi<Enter>").ends(&["keys of vi", ">>> |"]);
     prompt.keys("<Escape>").ends(&["[n] >>> |"]);
 }
+
+#[test]
+fn the_licence_is_paged_by_the_interpreter() {
+    let mut prompt = prompt();
+    prompt.keys("license<Enter>");
+    let Flow::Run(run) = prompt.flow() else { panic!("a cell") };
+    assert_eq!((run.source.as_str(), run.hidden), ("license()", true));
+    prompt.output("page\nHit Return for more: ").front.needs_input();
+    prompt.settle();
+    prompt.keys("q<Enter>").end(Ended::default()).ends(&["Hit Return for more: q", ">>> |"]);
+}
