@@ -170,6 +170,8 @@ impl<B: Backend, R: Record> Front<B, R> {
 
     fn enter_help(&mut self, draft: (String, usize)) {
         self.editor.drop_cell();
+        // Ctrl-O may have recalled the word: what follows it is no entry of this mode.
+        self.editor.set_next_entry(None);
         self.help = Some(draft);
         self.note("A name, keyword, module or topic shows its help; q, an empty line's Ctrl-D or F1 goes back.");
         self.begin_cell();

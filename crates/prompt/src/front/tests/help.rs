@@ -46,6 +46,11 @@ fn help_mode_has_no_history_and_leaves_none() {
 }
 
 #[test]
+fn no_entry_follows_into_help_mode() {
+    prompt().remembering(&["help", "a"]).keys("<Up><Up><C-o>").ends(&["help> |"]);
+}
+
+#[test]
 fn ctrl_c_in_help_mode_stays_there() {
     prompt().keys("<F1>abc<C-c>").ends(&["help> abc", "KeyboardInterrupt", "help> |"]);
 }
