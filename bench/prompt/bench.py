@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """What one waits for at a prompt, in milliseconds: ours beside CPython's, IPython and ptpython, in one run.
 
-  cargo xtask bench prompt [TOPIC ...] [-p PROMPT ...] [--json FILE]
+  cargo xtask bench prompt [TOPIC ...] [-p PROMPT ...] [--runs N] [--json FILE]
 
-Topics: startup echo paste history menu idle. Every run has a fresh home and a terminal of 80 by 24. A rival that is
-not installed is left out and named. Python >= 3.11 on Linux or macOS (idle and memory: Linux).
+Topics: startup echo paste history menu idle. Every program has a fresh home and a terminal of 80 by 24. A rival that is
+not installed is left out and named. Of several runs each figure is the median. Python >= 3.11 on Linux or macOS (idle
+and memory: Linux).
 """
 
 import argparse
@@ -14,6 +15,7 @@ import re
 import shutil
 import sqlite3
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -89,6 +91,12 @@ class Prompt:
         package = self.told.get("package", "")
         installed = any(Path(self.places["venv"]).glob(f"lib/*/site-packages/{package}/__init__.py"))
         return shutil.which(self.fill(self.told["cmd"][0])) is not None and (installed or not package)
+
+    def warm(self):
+        """Do what is done once on a machine, not at each start."""
+        if command := self.told.get("warm"):
+            env = os.environ | {name: self.fill(value) for name, value in self.told["env"].items()}
+            subprocess.run([self.fill(word) for word in command], env=env, check=True)
 
     def spawn(self, entries=0, before=b""):
         tmp = tempfile.mkdtemp(prefix="prompt-bench-")
@@ -182,14 +190,28 @@ def key(s, char):
     return at - start, max(at, s.settle(0.02)) - start, len(s.buf) - mark
 
 
+def rest(s, limit):
+    """Wait until the program neither writes nor computes."""
+    end = time.perf_counter() + limit
+    while time.perf_counter() < end:
+        used = s.cpu_s()
+        last = s.settle(0.7, timeout=limit)
+        if s.cpu_s() - used < 0.05 and time.perf_counter() - last >= 0.7:
+            return
+    raise TimeoutError(f"the cell does not stand after {limit:g} s")
+
+
 def echo_in(p, args, text):
     s = p.ready()
     try:
         if text:
-            s.paste(text)
-            s.settle(0.7)
+            s.paste(text, timeout=args.limit)
+            rest(s, args.limit)
         echo, last, size, used = [], [], [], []
+        end = time.perf_counter() + args.limit
         for turn in range(args.keys):
+            if time.perf_counter() > end:
+                break  # a slow one: fewer keys tell as much
             before = s.cpu_s()
             times = key(s, KEYS[turn % 3 : turn % 3 + 1])
             for values, value in zip((echo, last, size), times):
@@ -198,7 +220,7 @@ def echo_in(p, args, text):
             s.write(b"\x7f")
             s.settle(0.02)
         return {"median_ms": ms(median(echo)), "p99_ms": ms(most(echo)),
-                "last_output_ms": ms(median(last)), "bytes": int(median(size)), "most_bytes": max(size),
+                "last_output_ms": ms(median(last)), "bytes": int(median(size)), "most_bytes": max(size), "keys": len(echo),
                 "computing_ms": ms(median(used)), "computing_p99_ms": ms(most(used))}
     except TimeoutError as trouble:
         return {"error": str(trouble)[:80]}
@@ -211,8 +233,6 @@ def echo(prompts, args):
     cells = {"empty": b"", "string": b'x = "', "200": literal(200), "10000": literal(10_000)}
     for label, text in cells.items():
         for p in prompts:
-            if label == "10000" and not p.told.get("long_cells", p.name == "keelback"):
-                continue  # minutes for each key
             figures[p.name][label] = echo_in(p, args, text)
     return figures
 
@@ -237,7 +257,7 @@ def enter(s, wanted, limit):
 
 def paste_in(p, args, lines):
     shown, run, enters = [], [], 0
-    for _ in range(args.pastes if p.name == "keelback" else 1):
+    for _ in range(args.pastes if p.told.get("ours") else 1):
         s = p.ready()
         start = time.perf_counter()
         try:
@@ -387,12 +407,29 @@ def table(figures, prompts, out):
         print(f"| {what} | {said} | " + " | ".join(cells) + " |", file=out)
 
 
+def middle(runs):
+    """The medians of the figures of some runs; of answers the worst, of errors one."""
+    first = next((run for run in runs if isinstance(run, str)), runs[0])
+    if isinstance(first, dict):
+        names = dict.fromkeys(name for run in runs for name in run)
+        return {name: middle([run[name] for run in runs if name in run]) for name in names}
+    if isinstance(first, bool):
+        return all(runs)
+    numbers = [run for run in runs if isinstance(run, (int, float))]
+    return median(numbers) if numbers else first
+
+
+def load():
+    return " ".join(f"{part:.1f}" for part in os.getloadavg())
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("topics", nargs="*", help="all when none is named", metavar="TOPIC")
     parser.add_argument("-p", "--prompt", action="append", help="only this one (repeatable)")
     parser.add_argument("--python", default=sys.executable, help="the interpreter of keelback and cpython")
-    parser.add_argument("--venv", default=ROOT / "target/prompt-bench", help="where the rivals are installed")
+    parser.add_argument("--target", type=Path, default=ROOT / "target", help="what cargo has built, and the rivals")
+    parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=11, help="starts of each prompt")
     parser.add_argument("--keys", type=int, default=200)
     parser.add_argument("--menus", type=int, default=5)
@@ -405,18 +442,25 @@ def main():
     args = parser.parse_args()
     if unknown := set(args.topics) - set(TOPICS):
         parser.error(f"no such topic: {', '.join(sorted(unknown))}")
-    places = {"root": ROOT, "python": args.python, "venv": args.venv}
+    places = {"root": ROOT, "python": args.python, "target": args.target, "venv": args.target / "prompt-bench"}
     told = tomllib.loads((HERE / "prompts.toml").read_text())
     prompts = [Prompt(name, told[name], places) for name in told if not args.prompt or name in args.prompt]
     for p in prompts:
         if not p.is_there():
             print(f"{p.name}: not installed, left out", file=sys.stderr)
     prompts = [p for p in prompts if p.is_there()]
-    figures = {}
-    for topic in args.topics or TOPICS:
-        figures[topic] = TOPICS[topic](prompts, args)
-        for p in prompts:
-            print(f"{topic:8} {p.name:9} {json.dumps(figures[topic].get(p.name))}", file=sys.stderr, flush=True)
+    for p in prompts:
+        p.warm()
+    runs = []
+    for run in range(args.runs):
+        print(f"run {run + 1} of {args.runs}, load average {load()}", file=sys.stderr, flush=True)
+        runs.append({})
+        for topic in args.topics or TOPICS:
+            runs[-1][topic] = TOPICS[topic](prompts, args)
+            for p in prompts:
+                print(f"{topic:8} {p.name:9} {json.dumps(runs[-1][topic].get(p.name))}", file=sys.stderr, flush=True)
+    print(f"done, load average {load()}", file=sys.stderr)
+    figures = middle(runs)
     table(figures, prompts, sys.stdout)
     if args.json:
         Path(args.json).write_text(json.dumps(figures, indent=1))

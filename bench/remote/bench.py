@@ -153,14 +153,14 @@ def serve_round(server):
     return figures
 
 
-def command_round(server):
+def command_round(server, target):
     """From the shell to the first prompt, with the server's own client in a terminal."""
     binary = Path(sys.executable).parent
     with tempfile.TemporaryDirectory() as folder:
         endpoint, _ = client_of(server, folder)
         wanted = b">>> "
         if server == "keelback":
-            command = [str(ROOT / "target/release/keelback"), "attach", endpoint]
+            command = [str(target / "release/keelback"), "attach", endpoint]
         elif server == "manhole":
             endpoint = f"/tmp/manhole-{os.getpid()}"  # the only form of path its client takes
             command = [str(binary / "manhole-cli"), str(os.getpid())]
@@ -259,6 +259,7 @@ def main():
     parser.add_argument("topics", nargs="*", metavar="TOPIC", help="serve, command, interrupt; without one, all")
     parser.add_argument("-s", "--server", action="append", choices=SERVERS)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--target", type=Path, default=ROOT / "target", help="the folder of the built command")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     topics = options.topics or ["serve", "command", "interrupt"]
@@ -275,7 +276,7 @@ def main():
                 if "serve" in topics:
                     rounds.append(serve_round(server))
                 if "command" in topics and (server != "manhole" or shutil.which("manhole-cli", path=Path(sys.executable).parent)):
-                    rounds.append(command_round(server))
+                    rounds.append(command_round(server, options.target))
                 if "interrupt" in topics and server == "keelback":
                     rounds.append(interrupt_round())
             except Exception as error:

@@ -12,10 +12,11 @@ use crate::python;
 
 /// The prompt beside CPython's own, IPython and ptpython. `options` are those of `bench/prompt/bench.py`.
 pub(crate) fn prompt(root: &Path, options: &[String]) -> Result<()> {
+    crate::build(root)?;
     crate::test::extension(root)?;
     let native = native()?;
     rivals(root, &native, "prompt");
-    crate::check(Command::new(native).arg(root.join("bench/prompt/bench.py")).args(options))
+    script(root, &native, "prompt", options)
 }
 
 /// A served prompt beside others. `options` are those of `bench/remote/bench.py`, which runs where the rivals are.
@@ -24,7 +25,13 @@ pub(crate) fn remote(root: &Path, options: &[String]) -> Result<()> {
     crate::test::extension(root)?;
     let native = native()?;
     let python = rivals(root, &native, "remote").unwrap_or(native);
-    crate::check(Command::new(python).arg(root.join("bench/remote/bench.py")).args(options))
+    script(root, &python, "remote", options)
+}
+
+fn script(root: &Path, python: &Path, name: &str, options: &[String]) -> Result<()> {
+    let mut command = Command::new(python);
+    command.arg(root.join("bench").join(name).join("bench.py")).arg("--target").arg(crate::target(root));
+    crate::check(command.args(options))
 }
 
 fn native() -> Result<PathBuf> {

@@ -235,7 +235,8 @@ impl<B: Backend, R: Record> Front<B, R> {
             Event::Key(key) => self.key(key),
             Event::Paste(text) => {
                 self.completions = None;
-                let mut judge = Judge { backend: &mut self.backend, record: &self.record, help: self.help.is_some() };
+                let lines = self.help.is_some() || self.state == State::Input;
+                let mut judge = Judge { backend: &mut self.backend, record: &self.record, help: lines };
                 self.editor.paste(&text, &mut judge);
                 self.stale = true;
                 None

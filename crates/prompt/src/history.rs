@@ -17,6 +17,7 @@
 mod file;
 mod format;
 mod fuzzy;
+mod os;
 mod search;
 mod store;
 #[cfg(test)]

@@ -5,18 +5,13 @@ pub mod backend;
 pub mod colors;
 pub mod commands;
 pub mod config;
-#[cfg(unix)]
 pub mod drive;
 pub mod front;
-#[cfg(unix)]
 pub mod history;
 pub mod images;
 pub mod programs;
-#[cfg(unix)]
 pub mod record;
-#[cfg(unix)]
 pub mod setup;
 pub mod show;
-#[cfg(unix)]
 pub mod tty;
 pub mod words;

@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    os::unix::fs::DirBuilderExt,
+    fs::DirBuilder,
     path::{Path, PathBuf},
 };
 
@@ -28,9 +28,35 @@ pub struct Setup {
     pub notes: Vec<String>,
 }
 
-fn folder(variable: &str, in_home: &str) -> Option<PathBuf> {
-    let named = env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
-    named.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(in_home)))
+/// The user's folders for configuration and for what a program remembers.
+struct Folder {
+    variable: &'static str,
+    in_home: &'static str,
+}
+
+#[cfg(not(windows))]
+const CONFIG: Folder = Folder { variable: "XDG_CONFIG_HOME", in_home: ".config" };
+#[cfg(not(windows))]
+const STATE: Folder = Folder { variable: "XDG_STATE_HOME", in_home: ".local/state" };
+#[cfg(windows)]
+const CONFIG: Folder = Folder { variable: "APPDATA", in_home: "AppData/Roaming" };
+#[cfg(windows)]
+const STATE: Folder = Folder { variable: "LOCALAPPDATA", in_home: "AppData/Local" };
+
+impl Folder {
+    fn path(&self) -> Option<PathBuf> {
+        let home = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
+        let named = env::var_os(self.variable).map(PathBuf::from).filter(|path| path.is_absolute());
+        named.or_else(|| Some(PathBuf::from(env::var_os(home)?).join(self.in_home)))
+    }
+}
+
+/// Makes a folder that is the user's alone.
+fn make(folder: &Path) -> std::io::Result<()> {
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(folder)
 }
 
 impl Setup {
@@ -38,12 +64,13 @@ impl Setup {
     /// ours does not exist yet.
     ///
     /// `KEELBACK_CONFIG` and `KEELBACK_HISTORY` name the files; a `PYTHON_HISTORY` is CPython's own history file and is
-    /// kept in its format. The folders are those of the XDG base directory specification.
+    /// kept in its format. The folders are those of the XDG base directory specification; on Windows `%APPDATA%` and
+    /// `%LOCALAPPDATA%`.
     #[must_use]
     pub fn of_environment(tty: &Tty, import: Option<&Path>) -> Self {
         let mut notes = Vec::new();
         let named = env::var_os("KEELBACK_CONFIG").map(PathBuf::from);
-        let path = named.or_else(|| Some(folder("XDG_CONFIG_HOME", ".config")?.join("keelback/config.toml")));
+        let path = named.or_else(|| Some(CONFIG.path()?.join("keelback/config.toml")));
         let text = path.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
         let (config, wrong) = text.map(|text| Config::parse(&text)).unwrap_or_default();
         if let Some(path) = path {
@@ -74,12 +101,12 @@ fn history(config: &Config, import: Option<&Path>) -> History {
         return History::open(Path::new(&path), Format::CPython, None);
     }
     let named = env::var_os("KEELBACK_HISTORY").map(PathBuf::from).or_else(|| config.history.clone());
-    let path = named.or_else(|| Some(folder("XDG_STATE_HOME", ".local/state")?.join("keelback/history")));
+    let path = named.or_else(|| Some(STATE.path()?.join("keelback/history")));
     match path {
         Some(path) => {
             if let Some(folder) = path.parent() {
                 // What cannot be made is told when the file is opened.
-                let _ = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+                let _ = make(folder);
             }
             History::open(&path, Format::Native, import)
         }

@@ -39,7 +39,7 @@ pub const WORDS: [(&str, Word, &str); 7] = [
     ("clear", Word::Clear, "clear the screen"),
     ("copyright", Word::Copyright, "Python's copyright"),
     ("credits", Word::Credits, "who to thank for Python"),
-    ("license", Word::License, "Python's licence"),
+    ("license", Word::License, "Python's licence, page by page"),
 ];
 
 /// Reads a submission.

@@ -291,7 +291,7 @@ impl Editor {
         }
     }
 
-    fn vertical(&mut self, cursor: usize) {
+    pub(super) fn vertical(&mut self, cursor: usize) {
         if !self.marked {
             self.buffer.deselect();
         }

@@ -23,7 +23,11 @@ pub use keymap::{Keymap, Lookup};
 pub use menu::{Candidate, Completions, Menu};
 pub use search::{Direction, Search};
 
-use self::{history::Walk, kill_ring::KillRing, vi::Vi};
+use self::{
+    history::Walk,
+    kill_ring::KillRing,
+    vi::{Macros, Registers, Vi},
+};
 use crate::{
     completeness::Completeness,
     highlight::Highlighter,
@@ -124,6 +128,8 @@ pub struct Editor {
     /// Whether input is Python: colours, indentation, suggestions.
     python: bool,
     vi: Vi,
+    registers: Registers,
+    macros: Macros,
 }
 
 pub use crate::layout::Size;
@@ -170,6 +176,8 @@ impl Editor {
             size,
             python: true,
             vi: Vi::default(),
+            registers: Registers::default(),
+            macros: Macros::default(),
         }
     }
 
@@ -259,6 +267,7 @@ impl Editor {
         self.keys.clear();
         (self.quoted, self.marked, self.paste_mode) = (false, false, false);
         self.vi = Vi::default();
+        self.macros.end();
         (self.last, self.goal) = (Last::Other, None);
         self.layout = Layout::default();
         self.after_change();
@@ -286,6 +295,7 @@ impl Editor {
     /// One key.
     pub fn key(&mut self, key: Key, host: &mut dyn Host) -> Action {
         self.message = None;
+        self.macros.note(key);
         if std::mem::take(&mut self.quoted) {
             self.insert_quoted(key);
             return Action::Continue;
@@ -414,6 +424,7 @@ impl Editor {
     fn after_change(&mut self) {
         for change in self.buffer.take_changes() {
             self.highlighter.changed(self.buffer.text(), change);
+            self.vi.visual = None;
         }
         self.suggestion = None;
     }

@@ -1,3 +1,5 @@
+mod vi;
+
 use proptest::prelude::*;
 
 use super::{history::Entries, *};
@@ -308,33 +310,11 @@ fn the_only_candidate_is_taken_and_so_is_what_all_begin_with() {
     assert_eq!(shown(&editor), "read_|");
 }
 
-#[test]
-fn vi_commands() {
-    let vi = |text: &str, keys: &str, after: &str| check(text, &format!("Escape {keys}"), after);
-    vi("foo bar|", "`b`", "foo |bar");
-    vi("foo bar|", "`0dw`", "|bar");
-    vi("foo bar|", "`0cwx` Escape `w.`", "x |x");
-    vi("foo bar|", "`x`", "foo b|a");
-    vi("foo.bar|", "`0wD`", "fo|o");
-    vi("a\nb|", "`dd`", "|a");
-    vi("a\nb|", "`yyP`", "a\n|b\nb");
-    vi("f(a, b)|", "`hci(x` Escape", "f(|x)");
-    vi("f(a, b)|", "`0fad2l`", "f(| b)");
-    vi("say 'hi'|", "`di'`", "say '|'");
-    vi("abc|", "`0rx`", "|xbc");
-    vi("abc|", "`0~~`", "AB|c");
-    vi("abc|", "`0x` `u`", "|abc");
-    vi("a b c d|", "`02dw`", "|c d");
-    vi("a|", "`ob` Escape", "a\n|b");
-    vi("a,b,c|", "`0f,;`", "a,b|,c");
-    check_history(&["1", "2"], "Escape `kk`", "|1");
-    check_history(&["1", "2"], "Escape `ia` Escape `k`", "|2");
-}
-
 fn any_key() -> impl Strategy<Value = Key> {
     let code = prop_oneof![
         6 => prop::sample::select("ab(){}[]:'\"#\\ .=\t1樂é\u{301}".chars().collect::<Vec<_>>()).prop_map(KeyCode::Char),
         2 => prop::sample::select(('a'..='z').collect::<Vec<_>>()).prop_map(KeyCode::Char),
+        1 => prop::sample::select("VUPJDG~$%;,>.@+0".chars().collect::<Vec<_>>()).prop_map(KeyCode::Char),
         4 => prop::sample::select(vec![
             KeyCode::Enter, KeyCode::Tab, KeyCode::Backspace, KeyCode::Delete, KeyCode::Escape, KeyCode::Left,
             KeyCode::Right, KeyCode::Up, KeyCode::Down, KeyCode::Home, KeyCode::End, KeyCode::PageUp,
@@ -368,6 +348,8 @@ proptest! {
                 }
                 _ => {}
             }
+            let selected = editor.vi_selection().unwrap_or_default();
+            prop_assert!(editor.buffer().as_str().get(selected).is_some());
             let frame = editor.frame(&host.history);
             prop_assert!(frame.rows.len() <= usize::from(rows).max(1));
         }

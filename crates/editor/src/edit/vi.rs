@@ -1,10 +1,16 @@
-//! vi's normal mode: motions, operators, counts, `.`.
+//! vi's normal and visual modes: how keys make commands, counts, `.`.
 //!
-//! Not here: visual mode (Shift with arrows selects), registers, marks, macros and the command line.
+//! Not here: marks, blocks and the command line.
 
-use std::ops::Range;
+mod macros;
+mod motions;
+mod operators;
+mod registers;
+mod visual;
 
-use super::{Action, Command, Editor, Host, Last, kill_ring::Side};
+pub(super) use self::{macros::Macros, registers::Registers};
+use self::{motions::Motion, operators::switch_case, visual::Visual};
+use super::{Action, Command, Editor, Host, Last};
 use crate::{
     key::{Key, KeyCode},
     motion,
@@ -16,6 +22,8 @@ pub(super) struct Vi {
     /// Normal mode; else text is typed.
     pub(super) normal: bool,
     count: Option<usize>,
+    /// The count before the operator: a further one multiplies it.
+    outer: Option<usize>,
     operator: Option<char>,
     /// A key that wants one more: `f`, `t`, `r`, `g`, `i`, `a` ...
     wants: Option<char>,
@@ -27,28 +35,24 @@ pub(super) struct Vi {
     repeating: bool,
     /// Text typed after a change belongs to it.
     inserting: bool,
-}
-
-/// What a motion covers.
-struct Motion {
-    to: usize,
-    /// The character at the end is part of it.
-    inclusive: bool,
-    lines: bool,
-}
-
-impl Motion {
-    fn to(to: usize) -> Option<Self> {
-        Some(Motion { to, inclusive: false, lines: false })
-    }
-
-    fn on(to: usize) -> Option<Self> {
-        Some(Motion { to, inclusive: true, lines: false })
-    }
+    /// Where that text began, and how often it is to stand there.
+    typed: Option<(usize, usize)>,
+    pub(super) visual: Option<Visual>,
+    register: Option<char>,
+    /// For the system's clipboard.
+    copied: Option<String>,
 }
 
 /// The most a count repeats.
 const COUNT_MAX: usize = 10_000;
+
+/// The most bytes that one command inserts by repeating: a count is easily mistyped.
+const REPEATED_MAX: usize = 1 << 20;
+
+/// `text` as often as a count says.
+fn repeated(text: &str, count: usize) -> String {
+    text.repeat(count.min((REPEATED_MAX / text.len().max(1)).max(1)))
+}
 
 impl Editor {
     /// Whether keys are commands, as after Escape in vi.
@@ -58,6 +62,11 @@ impl Editor {
     }
 
     pub(super) fn enter_vi_normal(&mut self) {
+        if let Some((start, times)) = self.vi.typed.take().filter(|(_, times)| *times > 1)
+            && let Some(typed) = self.text().get(start..self.cursor()).map(|typed| repeated(typed, times - 1))
+        {
+            self.buffer.insert(&typed);
+        }
         if !self.vi.normal && self.cursor() > self.buffer.line_range().start {
             let left = motion::left(self.buffer.text(), self.cursor());
             self.buffer.set_cursor(left);
@@ -76,6 +85,10 @@ impl Editor {
         if self.vi.inserting {
             self.vi.recording.push(key);
         }
+        // What is typed in several places is not to be repeated as a whole.
+        if !matches!(key.code, KeyCode::Char(_) | KeyCode::Enter | KeyCode::Backspace | KeyCode::Escape) {
+            self.vi.typed = None;
+        }
     }
 
     /// A key in normal mode; None when it is to be handled as always.
@@ -83,6 +96,7 @@ impl Editor {
         let char = match key {
             Key { code: KeyCode::Char(char), ctrl: false, alt: false, .. } => char,
             Key { code: KeyCode::Escape, .. } => {
+                self.vi.visual = None;
                 self.vi_done();
                 return Some(Action::Continue);
             }
@@ -96,20 +110,28 @@ impl Editor {
                 return None;
             }
         };
-        if self.vi.wants.is_none() && self.vi.operator.is_none() && self.vi.count.is_none() {
+        let begun = self.vi.operator.is_some() || self.vi.count.is_some() || self.vi.register.is_some();
+        if self.vi.wants.is_none() && !begun {
             self.vi.recording.clear();
         }
         self.vi.recording.push(key);
-        let action = self.vi_char(char, host);
+        if !matches!(char, 'j' | 'k') {
+            self.goal = None;
+        }
+        let mut action = self.vi_char(char, host);
         self.after_change();
         if self.vi.normal {
             self.vi_clamp();
+        }
+        if let Some(copied) = self.vi.copied.take() {
+            action = Action::Copy(copied);
         }
         Some(action)
     }
 
     fn vi_done(&mut self) {
-        (self.vi.count, self.vi.operator, self.vi.wants) = (None, None, None);
+        (self.vi.count, self.vi.outer, self.vi.operator) = (None, None, None);
+        (self.vi.wants, self.vi.register) = (None, None);
     }
 
     /// The cursor stands on a character, not behind the last.
@@ -123,19 +145,19 @@ impl Editor {
 
     fn vi_char(&mut self, char: char, host: &mut dyn Host) -> Action {
         if let Some(wants) = self.vi.wants.take() {
-            self.vi_second(wants, char, host);
-            return Action::Continue;
+            return self.vi_second(wants, char, host);
         }
         if let Some(digit) = char.to_digit(10).filter(|digit| *digit > 0 || self.vi.count.is_some()) {
             let count = self.vi.count.unwrap_or(0).saturating_mul(10).saturating_add(digit as usize);
             self.vi.count = Some(count.min(COUNT_MAX));
             return Action::Continue;
         }
-        if matches!(char, 'f' | 'F' | 't' | 'T' | 'g') || (char == 'r' && self.vi.operator.is_none()) {
+        let operating = self.vi.operator.is_some();
+        if matches!(char, 'f' | 'F' | 't' | 'T' | 'g') || (matches!(char, 'r' | '"') && !operating) {
             self.vi.wants = Some(char);
             return Action::Continue;
         }
-        if self.vi.operator.is_some() && matches!(char, 'i' | 'a') {
+        if (operating || self.vi.visual.is_some()) && matches!(char, 'i' | 'a') {
             self.vi.wants = Some(char);
             return Action::Continue;
         }
@@ -147,20 +169,40 @@ impl Editor {
             self.vi_done();
             return Action::Continue;
         }
+        if self.vi.visual.is_some() {
+            return self.vi_visual(char, host);
+        }
         if matches!(char, 'd' | 'c' | 'y' | '>' | '<') {
-            self.vi.operator = Some(char);
+            (self.vi.operator, self.vi.outer) = (Some(char), self.vi.count.take());
             return Action::Continue;
         }
         self.vi_command(char, host)
     }
 
-    fn vi_second(&mut self, wants: char, char: char, host: &mut dyn Host) {
+    fn vi_second(&mut self, wants: char, char: char, host: &mut dyn Host) -> Action {
         let motion = match wants {
             'f' | 'F' | 't' | 'T' => {
                 self.vi.find = Some((wants, char));
                 self.vi_find(wants, char)
             }
+            '"' => {
+                self.vi_choose_register(char);
+                return Action::Continue;
+            }
+            'q' => {
+                self.macros.start(char);
+                None
+            }
+            '@' => {
+                let count = self.vi_count();
+                self.vi_done();
+                return self.vi_play(char, count, host);
+            }
             'g' if char == 'g' => Some(Motion { to: 0, inclusive: false, lines: true }),
+            'r' if self.vi.visual.is_some() => {
+                self.vi_replace_selected(char);
+                None
+            }
             'r' => {
                 let end = (0..self.vi_count()).fold(self.cursor(), |at, _| motion::right(self.buffer.text(), at));
                 let new: String = self.text()[self.cursor()..end].chars().map(|_| char).collect();
@@ -171,9 +213,13 @@ impl Editor {
                 None
             }
             'i' | 'a' => {
-                if let (Some(operator), Some(range)) = (self.vi.operator, self.vi_object(wants == 'a', char)) {
-                    self.buffer.set_cursor(range.start);
-                    self.vi_operate(operator, Motion { to: range.end, inclusive: false, lines: false });
+                match (self.vi.operator, self.vi_object(wants == 'a', char)) {
+                    (Some(operator), Some(range)) => {
+                        self.buffer.set_cursor(range.start);
+                        self.vi_operate(operator, Motion { to: range.end, inclusive: false, lines: false });
+                    }
+                    (None, Some(range)) => self.vi_select_object(range),
+                    (_, None) => {}
                 }
                 None
             }
@@ -185,211 +231,12 @@ impl Editor {
                 None => self.buffer.set_cursor(motion.to),
             }
         }
-        let _ = host;
         self.vi_done();
+        Action::Continue
     }
 
     fn vi_count(&self) -> usize {
-        self.vi.count.unwrap_or(1)
-    }
-
-    fn vi_lines(&self) -> Option<Motion> {
-        let text = self.buffer.text();
-        let last = (self.buffer.line() + self.vi_count() - 1).min(text.line_count() - 1);
-        Some(Motion { to: text.line_range(last).start, inclusive: false, lines: true })
-    }
-
-    fn vi_motion(&mut self, char: char, operator: bool) -> Option<Motion> {
-        if char == '%' {
-            let at = self.cursor();
-            let (here, there) = self.highlighter.matching_bracket(self.buffer.text(), at)?;
-            return Motion::on(if at == there { here } else { there });
-        }
-        let (text, at, line) = (self.text(), self.cursor(), self.buffer.line_range());
-        let times = |step: &dyn Fn(usize) -> usize| (0..self.vi_count()).fold(at, |at, _| step(at));
-        let big = |char: char| !char.is_whitespace();
-        match char {
-            'h' => Motion::to(times(&|at| if at > line.start { motion::left(self.buffer.text(), at) } else { at })),
-            'l' | ' ' => {
-                Motion::to(times(&|at| if at < line.end { motion::right(self.buffer.text(), at) } else { at }))
-            }
-            '0' => Motion::to(line.start),
-            '^' => Motion::to(line.start + text[line.clone()].len() - text[line.clone()].trim_start().len()),
-            '$' => Motion::to(line.end),
-            'w' if operator && self.vi.operator == Some('c') => Motion::on(times(&|at| word_end(text, at, kind))),
-            'W' if operator && self.vi.operator == Some('c') => {
-                Motion::on(times(&|at| word_end(text, at, |c| u8::from(big(c)))))
-            }
-            'w' => Motion::to(times(&|at| next_word(text, at, kind))),
-            'W' => Motion::to(times(&|at| next_word(text, at, |char| u8::from(big(char))))),
-            'b' => Motion::to(times(&|at| previous_word(text, at, kind))),
-            'B' => Motion::to(times(&|at| previous_word(text, at, |char| u8::from(big(char))))),
-            'e' => Motion::on(times(&|at| word_end(text, motion::right(self.buffer.text(), at), kind))),
-            'E' => Motion::on(times(&|at| {
-                word_end(text, motion::right(self.buffer.text(), at), |char| u8::from(big(char)))
-            })),
-            '{' => Motion::to(times(&|at| text[..at].trim_end_matches('\n').rfind("\n\n").map_or(0, |at| at + 1))),
-            '}' => Motion::to(times(&|at| {
-                let from = at + text[at..].len() - text[at..].trim_start_matches('\n').len();
-                text[from..].find("\n\n").map_or(text.len(), |found| from + found + 1)
-            })),
-            'G' => {
-                let last = self.buffer.text().line_count();
-                let line = self.vi.count.unwrap_or(last).clamp(1, last) - 1;
-                Some(Motion { to: self.buffer.text().line_range(line).start, inclusive: false, lines: true })
-            }
-            'j' | 'k' if operator => {
-                let line = self.buffer.line();
-                let to = if char == 'j' { line + self.vi_count() } else { line.checked_sub(self.vi_count())? };
-                let to = (to < self.buffer.text().line_count()).then_some(to)?;
-                Some(Motion { to: self.buffer.text().line_range(to).start, inclusive: false, lines: true })
-            }
-            ';' => self.vi.find.and_then(|(kind, char)| self.vi_find(kind, char)),
-            ',' => {
-                let (kind, char) = self.vi.find?;
-                let other = if kind.is_lowercase() { kind.to_ascii_uppercase() } else { kind.to_ascii_lowercase() };
-                self.vi_find(other, char)
-            }
-            _ => None,
-        }
-    }
-
-    fn vi_find(&self, kind: char, wanted: char) -> Option<Motion> {
-        let (text, line) = (self.text(), self.buffer.line_range());
-        let mut at = self.cursor();
-        for _ in 0..self.vi_count() {
-            at = if kind.is_lowercase() {
-                let from = motion::right(self.buffer.text(), at).min(line.end);
-                from + text[from..line.end].find(wanted)?
-            } else {
-                line.start + text[line.start..at].rfind(wanted)?
-            };
-        }
-        match kind {
-            't' => Motion::on(motion::left(self.buffer.text(), at)),
-            'T' => Motion::to(motion::right(self.buffer.text(), at)),
-            'f' => Motion::on(at),
-            _ => Motion::to(at),
-        }
-    }
-
-    /// `iw`, `a"`, `i(` ...
-    fn vi_object(&self, around: bool, char: char) -> Option<Range<usize>> {
-        let (text, at, line) = (self.text(), self.cursor(), self.buffer.line_range());
-        match char {
-            'w' => {
-                let same = kind(text[at..].chars().next()?);
-                let start =
-                    text[line.start..at].char_indices().rev().take_while(|(_, char)| kind(*char) == same).last();
-                let start = start.map_or(at, |(offset, _)| line.start + offset);
-                let end = text[at..line.end].char_indices().find(|(_, char)| kind(*char) != same);
-                let end = end.map_or(line.end, |(offset, _)| at + offset);
-                let blanks = text[end..line.end].len() - text[end..line.end].trim_start().len();
-                Some(start..if around { end + blanks } else { end })
-            }
-            '"' | '\'' | '`' => {
-                let marks: Vec<usize> = text[line.clone()].match_indices(char).map(|(at, _)| line.start + at).collect();
-                let pair = marks.chunks_exact(2).find(|pair| at <= pair[1])?;
-                Some(if around { pair[0]..pair[1] + 1 } else { pair[0] + 1..pair[1] })
-            }
-            '(' | ')' | 'b' | '[' | ']' | '{' | '}' | 'B' => {
-                let (open, close) = match char {
-                    '[' | ']' => ('[', ']'),
-                    '{' | '}' | 'B' => ('{', '}'),
-                    _ => ('(', ')'),
-                };
-                let mut depth = 0;
-                let start = text[..at].char_indices().rev().find(|(_, char)| {
-                    depth += i32::from(*char == close) - i32::from(*char == open);
-                    depth < 0
-                });
-                let start = if text[at..].starts_with(open) { at } else { start?.0 };
-                let mut depth = 0;
-                let end = text[start..].char_indices().find(|(_, char)| {
-                    depth += i32::from(*char == open) - i32::from(*char == close);
-                    depth == 0
-                });
-                let end = start + end?.0;
-                Some(if around { start..end + 1 } else { start + 1..end })
-            }
-            _ => None,
-        }
-    }
-
-    fn vi_operate(&mut self, operator: char, motion: Motion) {
-        let (from, to) = (self.cursor().min(motion.to), self.cursor().max(motion.to));
-        self.buffer.begin_step(false);
-        if motion.lines {
-            let text = self.buffer.text();
-            let (first, last) = (text.line_at(from), text.line_at(to));
-            self.vi_operate_lines(operator, first, last);
-            return;
-        }
-        let to = if motion.inclusive { motion::right(self.buffer.text(), to) } else { to };
-        match operator {
-            'y' => {
-                let text = self.text()[from..to].to_owned();
-                self.kills.push(&text, Side::New);
-                self.buffer.set_cursor(from);
-            }
-            '>' | '<' => {
-                let text = self.buffer.text();
-                let (first, last) = (text.line_at(from), text.line_at(to));
-                self.vi_operate_lines(operator, first, last);
-            }
-            _ => {
-                let removed = self.buffer.remove(from..to);
-                self.buffer.set_cursor(from);
-                self.kills.push(&removed, Side::New);
-                self.vi_changed(operator == 'c');
-            }
-        }
-    }
-
-    fn vi_operate_lines(&mut self, operator: char, first: usize, last: usize) {
-        let text = self.buffer.text();
-        let (start, end) = (text.line_range(first).start, text.line_range(last).end);
-        let whole = format!("{}\n", &self.text()[start..end]);
-        match operator {
-            'y' => self.kills.push(&whole, Side::New),
-            'd' => {
-                self.kills.push(&whole, Side::New);
-                let length = self.text().len();
-                let range = if end < length { start..end + 1 } else { start.saturating_sub(1)..end };
-                self.buffer.remove(range);
-                let at = start.min(self.text().len());
-                let line = self.buffer.text().line_range(self.buffer.text().line_at(at));
-                self.buffer.set_cursor(line.start);
-                self.vi_changed(false);
-            }
-            'c' => {
-                self.kills.push(&whole, Side::New);
-                let line = &self.text()[start..end];
-                let blanks = line.len() - line.trim_start_matches(' ').len();
-                self.buffer.remove(start + blanks..end);
-                self.buffer.set_cursor(start + blanks);
-                self.vi_changed(true);
-            }
-            _ => {
-                self.buffer.set_cursor(start);
-                self.buffer.select();
-                self.buffer.set_cursor(end);
-                self.shift_lines(operator == '>');
-                self.buffer.deselect();
-                self.buffer.set_cursor(start);
-                self.vi_changed(false);
-            }
-        }
-    }
-
-    /// The keys so far are what `.` repeats, with those typed from here on when `insert`.
-    fn vi_changed(&mut self, insert: bool) {
-        self.vi.inserting = insert && !self.vi.repeating;
-        if insert {
-            self.vi.normal = false;
-        } else if !self.vi.repeating {
-            self.vi.change = self.vi.recording.clone();
-        }
+        (self.vi.count.unwrap_or(1) * self.vi.outer.unwrap_or(1)).min(COUNT_MAX)
     }
 
     fn vi_command(&mut self, char: char, host: &mut dyn Host) -> Action {
@@ -425,6 +272,7 @@ impl Editor {
                     _ => line.end,
                 };
                 self.buffer.set_cursor(to);
+                self.vi.typed = Some((to, count));
                 self.vi_changed(true);
             }
             'o' => {
@@ -440,14 +288,7 @@ impl Editor {
             }
             'p' | 'P' => self.vi_put(char == 'p', count),
             'u' => action = self.run(Command::Undo, Last::Other, host),
-            'J' => {
-                if line.end < self.text().len() {
-                    let rest = &self.text()[line.end + 1..];
-                    let blanks = rest.len() - rest.trim_start_matches(' ').len();
-                    self.buffer.replace_and_move(line.end..line.end + 1 + blanks, " ", line.end);
-                    self.vi_changed(false);
-                }
-            }
+            'J' => self.vi_join(count.max(2)),
             '~' => {
                 let end = (0..count).fold(cursor, |at, _| motion::right(self.buffer.text(), at).min(line.end));
                 let switched: String = self.text()[cursor..end].chars().flat_map(switch_case).collect();
@@ -456,15 +297,13 @@ impl Editor {
             }
             '/' => action = self.run(Command::SearchOlder, Last::Other, host),
             '?' => action = self.run(Command::SearchNewer, Last::Other, host),
-            '.' if !self.vi.repeating => {
-                let keys = self.vi.change.clone();
-                self.vi_done();
-                self.vi.repeating = true;
-                for key in keys {
-                    self.key(key, host);
-                }
-                self.vi.repeating = false;
+            'v' | 'V' => self.vi_select(char == 'V'),
+            'q' if self.macros.recording().is_some() => self.macros.end_by_key(),
+            'q' | '@' => {
+                self.vi.wants = Some(char);
+                return Action::Continue;
             }
+            '.' if !self.vi.repeating => return self.vi_repeat(host),
             _ => {
                 if let Some(motion) = self.vi_motion(char, false) {
                     self.buffer.set_cursor(motion.to);
@@ -475,57 +314,41 @@ impl Editor {
         action
     }
 
-    fn vi_put(&mut self, after: bool, count: usize) {
-        let Some(text) = self.kills.newest().map(|text| text.repeat(count)) else { return };
-        let (line, cursor) = (self.buffer.line_range(), self.cursor());
-        if let Some(lines) = text.strip_suffix('\n') {
-            let (at, new, to) = if after {
-                (line.end, format!("\n{lines}"), line.end + 1)
-            } else {
-                (line.start, format!("{lines}\n"), line.start)
-            };
-            self.buffer.replace_and_move(at..at, &new, to);
-        } else {
-            let at = if after { motion::right(self.buffer.text(), cursor).min(line.end) } else { cursor };
-            self.buffer.replace(at..at, &text);
+    /// `.`: the keys of the last change, with the count given now if there is one.
+    fn vi_repeat(&mut self, host: &mut dyn Host) -> Action {
+        let keys = with_count(&self.vi.change, self.vi.count);
+        let mut action = Action::Continue;
+        self.vi_done();
+        self.vi.repeating = true;
+        for key in keys {
+            // What was completed while the change was typed is not completed again.
+            if let copy @ Action::Copy(_) = self.key(key, host) {
+                action = copy;
+            }
         }
-        self.vi_changed(false);
+        self.vi.repeating = false;
+        action
     }
 }
 
-/// Blanks, words, and everything else: what vi's `w` tells apart.
-fn kind(char: char) -> u8 {
-    match char {
-        char if char.is_whitespace() => 0,
-        char if char.is_alphanumeric() || char == '_' => 1,
-        _ => 2,
-    }
-}
-
-fn next_word(text: &str, at: usize, kind: impl Fn(char) -> u8) -> usize {
-    let mut chars = text[at..].char_indices().peekable();
-    let Some(first) = chars.peek().map(|(_, char)| kind(*char)) else { return at };
-    let after = text[at..].char_indices().find(|(_, char)| kind(*char) != first || first == 0);
-    let Some((offset, _)) = after else { return text.len() };
-    let from = at + offset;
-    text[from..].char_indices().find(|(_, char)| kind(*char) != 0).map_or(text.len(), |(offset, _)| from + offset)
-}
-
-fn previous_word(text: &str, at: usize, kind: impl Fn(char) -> u8) -> usize {
-    let end = text[..at].trim_end().len();
-    let Some(last) = text[..end].chars().next_back().map(&kind) else { return 0 };
-    let start = text[..end].char_indices().rev().take_while(|(_, char)| kind(*char) == last).last();
-    start.map_or(0, |(offset, _)| offset)
-}
-
-/// The last character of the word at or after `at`.
-fn word_end(text: &str, at: usize, kind: impl Fn(char) -> u8) -> usize {
-    let Some((skip, first)) = text[at..].char_indices().find(|(_, char)| kind(*char) != 0) else { return at };
-    let from = at + skip;
-    let last = text[from..].char_indices().take_while(|(_, char)| kind(*char) == kind(first)).last();
-    last.map_or(from, |(offset, _)| from + offset)
-}
-
-fn switch_case(char: char) -> Vec<char> {
-    if char.is_lowercase() { char.to_uppercase().collect() } else { char.to_lowercase().collect() }
+/// The keys of a change with another count. Those that select first say by counts how much: they stay.
+fn with_count(keys: &[Key], count: Option<usize>) -> Vec<Key> {
+    let is = |key: &Key, wanted: fn(char) -> bool| matches!(key.code, KeyCode::Char(char) if wanted(char));
+    let selects = keys.first().is_some_and(|key| is(key, |char| matches!(char, 'v' | 'V')));
+    let Some(count) = count.filter(|_| !selects) else { return keys.to_vec() };
+    let register = if keys.first().is_some_and(|key| is(key, |char| char == '"')) { 2 } else { 0 };
+    let (register, rest) = keys.split_at(register.min(keys.len()));
+    let digits = |keys: &[Key]| keys.iter().take_while(|key| is(key, |char| char.is_ascii_digit())).count();
+    let rest = &rest[digits(rest)..];
+    let (operator, rest) = match rest.split_first() {
+        Some((operator, motion)) if is(operator, |char| matches!(char, 'd' | 'c' | 'y' | '>' | '<')) => {
+            // In `d0` the digit is the motion.
+            let counts = motion.first().is_some_and(|key| is(key, |char| matches!(char, '1'..='9')));
+            (Some(*operator), if counts { &motion[digits(motion)..] } else { motion })
+        }
+        _ => (None, rest),
+    };
+    let digits = count.to_string();
+    let digits = digits.chars().map(|char| Key::plain(KeyCode::Char(char)));
+    register.iter().copied().chain(digits).chain(operator).chain(rest.iter().copied()).collect()
 }

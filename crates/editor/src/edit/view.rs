@@ -18,6 +18,7 @@ impl Editor {
         let below = self.below(history);
         let found = self.found();
         let brackets = self.brackets();
+        let selection = self.vi_selection().or_else(|| self.buffer.selection());
         let Editor { buffer, highlighter, layout, python, suggestion, size, .. } = self;
         let mut spans = spans_of(highlighter, buffer.text(), *python);
         let mut view = View {
@@ -26,7 +27,7 @@ impl Editor {
             continuation: &continuation,
             text: buffer.text(),
             cursor: buffer.cursor(),
-            selection: buffer.selection(),
+            selection,
             brackets,
             found,
             spans: &mut spans,
@@ -70,13 +71,16 @@ impl Editor {
             Some(argument) => Styled::plain(format!("(arg: {argument}) "), Kind::Prompt),
             None => Styled::parse(&self.prompt, Kind::Prompt),
         };
+        let mut continuation = Styled::parse(&self.continuation, Kind::Continuation);
         if self.vi.normal {
-            prompt = Styled::plain("[n] ", Kind::Message);
-            for (text, look) in Styled::parse(&self.prompt, Kind::Prompt).runs() {
-                prompt.push(text, look);
-            }
+            let mode = self.vi.visual.map_or('n', |visual| if visual.lines { 'V' } else { 'v' });
+            let recording = self.macros.recording().map_or(String::new(), |name| format!(" q{name}"));
+            let mark = format!("[{mode}{recording}] ");
+            // All lines move, so that columns stay one below the other.
+            continuation = after(&" ".repeat(mark.len()), Kind::Continuation, &continuation);
+            prompt = after(&mark, Kind::Message, &Styled::parse(&self.prompt, Kind::Prompt));
         }
-        (prompt, Styled::parse(&self.continuation, Kind::Continuation))
+        (prompt, continuation)
     }
 
     fn found(&self) -> Option<Range<usize>> {
@@ -202,6 +206,13 @@ impl Editor {
         let cursor = (0..=cursor.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
         self.buffer.set_cursor(cursor);
     }
+}
+
+/// `text` with `mark` before it.
+fn after(mark: &str, kind: Kind, text: &Styled) -> Styled {
+    let mut marked = Styled::plain(mark, kind);
+    text.runs().for_each(|(text, look)| marked.push(text, look));
+    marked
 }
 
 fn spans_of<'a>(

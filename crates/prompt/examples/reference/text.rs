@@ -58,6 +58,13 @@ const VI: &[(&str, &str)] = &[
     ("r ~ J", "replace a character, change its case, join lines"),
     ("p P", "put after, before"),
     ("i a I A o O", "type text again"),
+    (
+        "v V",
+        "select characters or lines; then a motion or object, `o` for the other end, and an operator, `r`, `J`, `p`",
+    ),
+    ("~ u U", "on a selection: other case, lower, upper"),
+    ("\"a ... \"z", "before a command: the register it uses; \"A appends, \"+ is the clipboard, \"_ nowhere"),
+    ("qa q @a @@", "record a macro, end it, play it, play the last again"),
     ("u C-r .", "undo, redo, repeat the last change"),
     ("/ ?", "search the history: older, newer"),
     ("1 ... 9", "counts"),
@@ -141,11 +148,14 @@ begins a history that is not there yet with the cells of `~/.python_history`, wh
 ## What it does not do
 
 - The mouse: selecting and scrolling are the terminal's.
-- vi's visual mode, registers, marks, macros and command line.
+- vi's marks, blocks and command line. `\"+` copies to the system's clipboard; what others put there is pasted by the
+  terminal's own key.
 - Text that runs from right to left is shown in the order it is stored, as terminals do by themselves.
 - Checking a cell's syntax or types while it is written: only what can begin no token is marked.
 - Images within tmux or screen.
-- Windows, but for WSL.
+- Narrow a window of tmux without a trace when the rows do not fill it: tmux then moves rows of the cell into its
+  scrollback, out of reach. What the window shows is right.
+- Windows, but for WSL: see [decision 11](decisions/0011-terminal.md).
 ";
 
 /// The whole text.

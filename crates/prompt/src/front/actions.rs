@@ -157,7 +157,7 @@ impl<B: Backend, R: Record> Front<B, R> {
             Word::Help => self.enter_help((String::new(), 0)),
             Word::Copyright | Word::Credits | Word::License => {
                 let source = match word {
-                    Word::License => "print('Type license() to see the full license text')".to_owned(),
+                    Word::License => "license()".to_owned(), // it asks for a key after each page
                     _ => format!("print({})", word.name()),
                 };
                 return Some(Flow::Run(Run { source, timed: false, hidden: true }));
@@ -170,6 +170,8 @@ impl<B: Backend, R: Record> Front<B, R> {
 
     fn enter_help(&mut self, draft: (String, usize)) {
         self.editor.drop_cell();
+        // Ctrl-O may have recalled the word: what follows it is no entry of this mode.
+        self.editor.set_next_entry(None);
         self.help = Some(draft);
         self.note("A name, keyword, module or topic shows its help; q, an empty line's Ctrl-D or F1 goes back.");
         self.begin_cell();

@@ -4,7 +4,6 @@ use std::{
     collections::HashSet,
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Write as _},
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
@@ -13,12 +12,13 @@ use std::{
 use super::{
     Cursor, Format,
     format::{HEADER, read_cpython},
+    os::{self, Identity},
     store::Store,
 };
 
 /// How long another prompt may hold the lock. One that was stopped with it must not stop all others: a single write to
 /// a file opened for appending stays whole without the lock.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
+pub(super) const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How often the file may be replaced while we wait for its lock, before that is an error.
 const MAX_REPLACED: usize = 16;
@@ -134,7 +134,7 @@ impl Shared {
         name.push(".new");
         // Under the lock nobody else writes it; what a crash has left is overwritten.
         let new = self.path.with_file_name(name);
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+        let mut file = os::private(OpenOptions::new().write(true).create(true).truncate(true)).open(&new)?;
         file.set_permissions(self.file.metadata()?.permissions())?;
         file.write_all(&bytes)?;
         file.sync_all()?;
@@ -149,9 +149,9 @@ impl Shared {
 
     /// Whether the path still leads to our file, and nobody has made that shorter.
     fn is_current(&self, store: &Store) -> io::Result<bool> {
-        let ours = self.file.metadata()?;
-        match fs::metadata(&self.path) {
-            Ok(named) => Ok((named.dev(), named.ino()) == (ours.dev(), ours.ino()) && named.len() >= store.end()),
+        let ours = Identity::of_file(&self.file)?;
+        match Identity::of_path(&self.path) {
+            Ok((named, length)) => Ok(named == ours && length >= store.end()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
         }
@@ -185,14 +185,13 @@ fn kept(store: &Store, max: usize) -> Option<Vec<Cursor>> {
 }
 
 fn open_to_append(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)
+    os::private(OpenOptions::new().read(true).append(true).create(true)).open(path)
 }
 
 fn check_version(file: &File, format: Format) -> io::Result<()> {
-    use std::os::unix::fs::FileExt as _;
     let mut start = [0; HEADER.len()];
     if format == Format::Native {
-        let length = file.read_at(&mut start, 0)?;
+        let length = os::read_at(file, &mut start, 0)?;
         if !HEADER.starts_with(&start[..length]) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "not a history this version knows"));
         }

@@ -1,10 +1,10 @@
 //! The bytes of a history file: its end at once, the rest when it is asked for.
 
-use std::{borrow::Cow, cell::OnceCell, fs::File, io, os::unix::fs::FileExt as _};
+use std::{borrow::Cow, cell::OnceCell, fs::File, io};
 
 use memchr::memmem;
 
-use super::{Cursor, Format, format::whole, fuzzy::Index};
+use super::{Cursor, Format, format::whole, fuzzy::Index, os};
 
 /// What is read of a file before the first prompt: more cells than anybody goes through with Up. A choice.
 const TAIL_BYTES: u64 = 64 << 10;
@@ -265,7 +265,7 @@ fn read(file: &File, from: u64, to: u64) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; usize::try_from(to.saturating_sub(from)).map_err(io::Error::other)?];
     let mut filled = 0;
     while filled < bytes.len() {
-        match file.read_at(&mut bytes[filled..], from + filled as u64) {
+        match os::read_at(file, &mut bytes[filled..], from + filled as u64) {
             Ok(0) => break,
             Ok(length) => filled += length,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -46,6 +46,11 @@ fn help_mode_has_no_history_and_leaves_none() {
 }
 
 #[test]
+fn no_entry_follows_into_help_mode() {
+    prompt().remembering(&["help", "a"]).keys("<Up><Up><C-o>").ends(&["help> |"]);
+}
+
+#[test]
 fn ctrl_c_in_help_mode_stays_there() {
     prompt().keys("<F1>abc<C-c>").ends(&["help> abc", "KeyboardInterrupt", "help> |"]);
 }
@@ -150,4 +155,15 @@ fn the_look_is_changed_by_commands() {
     prompt.keys(":theme pink<Enter>").ends(&["error: a theme is `dark`, `light` or `none`", ">>> |"]);
     prompt.keys(":keys vi<Enter>").ends(&["keys of vi", ">>> |"]);
     prompt.keys("<Escape>").ends(&["[n] >>> |"]);
+}
+
+#[test]
+fn the_licence_is_paged_by_the_interpreter() {
+    let mut prompt = prompt();
+    prompt.keys("license<Enter>");
+    let Flow::Run(run) = prompt.flow() else { panic!("a cell") };
+    assert_eq!((run.source.as_str(), run.hidden), ("license()", true));
+    prompt.output("page\nHit Return for more: ").front.needs_input();
+    prompt.settle();
+    prompt.keys("q<Enter>").end(Ended::default()).ends(&["Hit Return for more: q", ">>> |"]);
 }

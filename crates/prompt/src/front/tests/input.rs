@@ -97,3 +97,10 @@ fn two_questions_in_a_row() {
     prompt.front.needs_input();
     prompt.settle().keys("2<Enter>").shows(&[">>> f()", "a? 1", "b? 2", "|"]);
 }
+
+#[test]
+fn a_search_for_a_pasted_text_is_of_no_history_either() {
+    let mut prompt = asking("? ").remembering(&["a b"]);
+    prompt.keys("<C-r>").paste("a");
+    prompt.keys("b<C-g>").ends(&["? |"]);
+}

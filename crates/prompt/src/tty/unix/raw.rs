@@ -6,23 +6,10 @@ use rustix::termios::{
     InputModes, LocalModes, OptionalActions, OutputModes, SpecialCodeIndex, Termios, tcgetattr, tcsetattr,
 };
 
-use super::signals::{self, Emergency, Signals};
-
-/// Asks for marks around pastes, and for keys in the protocol of kitty: told apart where the old encoding has the same
-/// bytes (1), and with the key's place on the standard keyboard (4), or Ctrl-C would not be known on a Cyrillic one.
-pub const ENTER: &str = "\x1b[?2004h\x1b[>5u";
-
-/// Undoes [`ENTER`].
-pub const LEAVE: &str = "\x1b[<u\x1b[?2004l";
-
-/// What becomes of line ends that are written in raw mode.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OutputMode {
-    /// They also return to column 0, as programs on the same terminal expect.
-    Processed,
-    /// They are sent as they are.
-    Raw,
-}
+use super::{
+    ENTER, LEAVE, OutputMode,
+    signals::{self, Emergency, Signals},
+};
 
 /// Raw mode while it lives; see [`Tty::raw`](super::Tty::raw).
 #[derive(Debug)]

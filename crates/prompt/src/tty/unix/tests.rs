@@ -11,7 +11,7 @@ use rustix::{
     termios::{LocalModes, OutputModes, Winsize, tcgetattr, tcsetwinsize},
 };
 
-use super::*;
+use super::{super::exit_status, *};
 
 /// Raw mode and signals are of the whole process: one test at a time.
 fn alone() -> MutexGuard<'static, ()> {
@@ -244,7 +244,7 @@ fn child() {
 
 fn spawn_child(pty: &Pty) -> (std::process::Child, Pid) {
     let child = Command::new(std::env::current_exe().expect("this program"))
-        .args(["tty::tests::child", "--exact", "--ignored", "--nocapture"])
+        .args(["tty::unix::tests::child", "--exact", "--ignored", "--nocapture"])
         .env("KEELBACK_TEST_TTY", pty.path.to_str().expect("text"))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
