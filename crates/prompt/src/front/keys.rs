@@ -1,0 +1,99 @@
+//! What the terminal sends: keys, pastes, answers; and whom they are for.
+
+use keelback_editor::{
+    edit::Action,
+    key::{Event, Key, KeyCode},
+};
+
+use super::{Flow, Front, Record, State, judge::Judge};
+use crate::backend::Backend;
+
+impl<B: Backend, R: Record> Front<B, R> {
+    /// Bytes that the terminal sent.
+    pub fn input(&mut self, bytes: &[u8]) {
+        let mut events = Vec::new();
+        self.decoder.feed(bytes, &mut events);
+        self.take_events(events);
+    }
+
+    /// Whether [`flush`](Self::flush) is to be called when no further byte comes within 30 ms.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        self.decoder.pending()
+    }
+
+    /// No byte came: an Escape is an Escape.
+    pub fn flush(&mut self) {
+        let mut events = Vec::new();
+        self.decoder.flush(&mut events);
+        self.take_events(events);
+    }
+
+    fn take_events(&mut self, events: Vec<Event>) {
+        for event in events {
+            let interrupt = Event::Key(Key::char('c').ctrl());
+            if self.state == State::Running && event == interrupt {
+                // What was typed before it was for what is interrupted.
+                self.queue.clear();
+                self.backend.interrupt();
+            } else {
+                self.queue.push_back(event);
+            }
+        }
+    }
+
+    /// Whether Ctrl-C came in one read with the Enter of a cell, as it does over a slow line: the cell does not begin.
+    pub(super) fn is_interrupted(&mut self) -> bool {
+        let interrupt = Event::Key(Key::char('c').ctrl());
+        let Some(at) = self.queue.iter().rposition(|event| *event == interrupt) else { return false };
+        self.queue.drain(..=at);
+        true
+    }
+
+    pub(super) fn event(&mut self, event: Event) -> Option<Flow> {
+        match event {
+            Event::Key(key) if self.state == State::Input => self.input_key(key),
+            Event::Key(key) => self.key(key),
+            Event::Paste(text) => {
+                self.completions = None;
+                let mut judge = Judge { backend: &mut self.backend, record: &self.record, help: self.help.is_some() };
+                self.editor.paste(&text, &mut judge);
+                self.stale = true;
+                None
+            }
+            Event::Background { rgb } => {
+                self.background(rgb);
+                None
+            }
+            Event::Keyboard(_) => None,
+        }
+    }
+
+    fn key(&mut self, key: Key) -> Option<Flow> {
+        self.stale = true;
+        let mut judge = Judge { backend: &mut self.backend, record: &self.record, help: self.help.is_some() };
+        let action = self.editor.key(key, &mut judge);
+        if action != Action::Complete {
+            self.completions = None;
+        }
+        self.act(action)
+    }
+
+    /// A key for the line that `input()` waits for.
+    fn input_key(&mut self, key: Key) -> Option<Flow> {
+        self.stale = true;
+        match (key.code, key.ctrl) {
+            (KeyCode::Char('c'), true) => {
+                self.finish_line();
+                self.state = State::Running;
+                self.backend.interrupt();
+                None
+            }
+            _ => {
+                let mut judge = Judge { backend: &mut self.backend, record: &self.record, help: true };
+                let action = self.editor.key(key, &mut judge);
+                self.input_action(action)
+            }
+        }
+    }
+}
