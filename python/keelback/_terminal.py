@@ -226,8 +226,8 @@ class Terminal:
                 return
             if result is not None:
                 flow.set_result(result)
-            elif self.native.is_pending():
-                flush = loop.call_later(0.03, step, True)
+            elif (pending := self.native.pending()) is not None:
+                flush = loop.call_later(pending, step, True)
 
         fds = self.native.fds()
         for fd in fds:

@@ -2,6 +2,7 @@
 //! is to do come out. It reads no clock, no file and no terminal, so it stands before a pty, a socket or a test alike.
 
 mod actions;
+mod answer;
 mod below;
 mod cell;
 mod judge;
@@ -21,7 +22,10 @@ use keelback_editor::{
     theme::Theme,
 };
 
-use self::line::Line;
+use self::{
+    answer::{Answer, Held},
+    line::Line,
+};
 use crate::backend::Backend;
 
 /// What a driver is to do; until it has, the front takes no keys.
@@ -73,8 +77,10 @@ pub struct Options {
     pub keymap: Keymap,
     /// Columns and rows of the terminal.
     pub size: Size,
-    /// Nobody chose the theme: the terminal's background may.
+    /// Nobody chose the theme: the terminal's background may, which is asked for.
     pub theme_is_default: bool,
+    /// A cell that runs has the terminal to itself, and [`Flow::Run`] hands it over.
+    pub lends_terminal: bool,
     /// How images can be shown.
     pub images: crate::images::Protocol,
 }
@@ -101,6 +107,10 @@ pub struct Front<B, R> {
     decoder: Decoder,
     state: State,
     queue: VecDeque<Event>,
+    /// What the terminal was asked.
+    answer: Answer,
+    /// What waits for the answer.
+    held: Option<Held>,
     out: Vec<u8>,
     /// Text of the terminal's line above the prompt that has no end yet.
     partial: Line,
@@ -132,6 +142,8 @@ impl<B: Backend, R: Record> Front<B, R> {
             decoder: Decoder::default(),
             state: State::Editing,
             queue: VecDeque::new(),
+            answer: Answer::default(),
+            held: None,
             out: Vec::new(),
             partial: Line::default(),
             styled: false,
@@ -171,21 +183,18 @@ impl<B: Backend, R: Record> Front<B, R> {
 
     /// Handles what was typed up to something that the driver has to do; None when all is handled.
     pub fn advance(&mut self) -> Option<Flow> {
-        while self.state != State::Running {
-            let Some(event) = self.queue.pop_front() else { break };
-            if let Some(flow) = self.event(event) {
-                if matches!(flow, Flow::Run(_)) {
-                    if self.is_interrupted() {
-                        self.note("KeyboardInterrupt");
-                        self.begin_cell();
-                        continue;
-                    }
-                    self.state = State::Running;
-                }
+        loop {
+            if let Some(flow) = self.take_held() {
+                return Some(flow);
+            }
+            if self.state == State::Running {
+                return None;
+            }
+            let event = self.queue.pop_front()?;
+            if let Some(flow) = self.event(event).and_then(|flow| self.hand_out(flow)) {
                 return Some(flow);
             }
         }
-        None
     }
 
     /// What the user's editor made of the text; None when it failed.

@@ -6,7 +6,11 @@ use crate::backend::Backend;
 impl<B: Backend, R: Record> Front<B, R> {
     /// Nothing else waits: the time to look up what is shown below the text.
     pub fn idle(&mut self) {
-        if self.state != State::Editing || self.help.is_some() {
+        if self.state != State::Editing {
+            return;
+        }
+        self.ask_background();
+        if self.help.is_some() {
             return;
         }
         if !self.editor.has_suggestion() {

@@ -28,6 +28,7 @@ impl<B: Backend, R: Record> Front<B, R> {
             self.finish_line();
         }
         self.state = State::Running;
+        self.held = None;
         if !self.partial.is_empty() {
             self.line_end();
         }
@@ -43,7 +44,7 @@ impl<B: Backend, R: Record> Front<B, R> {
             self.note(message);
         }
         if let Some(code) = ended.exit {
-            return Some(Flow::Leave(code));
+            return self.hand_out(Flow::Leave(code));
         }
         if let Some(prompts) = ended.prompts {
             self.prompts = prompts;

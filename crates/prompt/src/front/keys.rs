@@ -5,7 +5,7 @@ use keelback_editor::{
     key::{Event, Key, KeyCode},
 };
 
-use super::{Flow, Front, Record, State, judge::Judge};
+use super::{Flow, Front, Record, State, answer::Answer, judge::Judge};
 use crate::backend::Backend;
 
 impl<B: Backend, R: Record> Front<B, R> {
@@ -16,28 +16,19 @@ impl<B: Backend, R: Record> Front<B, R> {
         self.take_events(events);
     }
 
-    /// Whether [`flush`](Self::flush) is to be called when no further byte comes within 30 ms.
-    #[must_use]
-    pub fn is_pending(&self) -> bool {
-        self.decoder.pending()
-    }
-
-    /// No byte came: an Escape is an Escape.
-    pub fn flush(&mut self) {
-        let mut events = Vec::new();
-        self.decoder.flush(&mut events);
-        self.take_events(events);
-    }
-
-    fn take_events(&mut self, events: Vec<Event>) {
+    pub(super) fn take_events(&mut self, events: Vec<Event>) {
+        let interrupt = Event::Key(Key::char('c').ctrl());
         for event in events {
-            let interrupt = Event::Key(Key::char('c').ctrl());
-            if self.state == State::Running && event == interrupt {
-                // What was typed before it was for what is interrupted.
-                self.queue.clear();
-                self.backend.interrupt();
-            } else {
-                self.queue.push_back(event);
+            match event {
+                Event::Background { rgb } => self.background(rgb),
+                Event::Attributes => self.answer = Answer::Over,
+                Event::Keyboard(_) => {}
+                _ if event == interrupt && self.state == State::Running && self.held.is_none() => {
+                    // What was typed before it was for what is interrupted.
+                    self.queue.clear();
+                    self.backend.interrupt();
+                }
+                _ => self.queue.push_back(event),
             }
         }
     }
@@ -61,11 +52,8 @@ impl<B: Backend, R: Record> Front<B, R> {
                 self.stale = true;
                 None
             }
-            Event::Background { rgb } => {
-                self.background(rgb);
-                None
-            }
-            Event::Keyboard(_) => None,
+            // Answers are taken as they come.
+            Event::Background { .. } | Event::Keyboard(_) | Event::Attributes => None,
         }
     }
 
