@@ -112,7 +112,6 @@ class Terminal:
         self.namespace = namespace
         self._session = None
         self._assist = None
-        self._compiled = None
         self._cut = False
         self.native = _native.Terminal(self, banner)
         self.streams = sys.stdout, sys.stderr
@@ -124,7 +123,6 @@ class Terminal:
             self._session = _new_session(self.namespace, self.run_awaitable)
             self._session.show = self.show
             self._session.pretty = self.pretty
-            self._session.compile_interactive = self._compile
         return self._session
 
     # -- the main loop ---------------------------------------------------------------------------------------------
@@ -380,33 +378,7 @@ class Terminal:
 
     def is_complete(self, source):
         """True, False, or None for what no further line makes valid."""
-        import warnings
-
-        session = self.session
-        self._compiled = None
-        filename, flags = f"<python-input-{session.inputs}>", session.flags
-        try:
-            with warnings.catch_warnings(record=True) as warned:
-                warnings.simplefilter("always")
-                code = type(session).compile_interactive(session, source, filename)
-        except (SyntaxError, ValueError, OverflowError, MemoryError, RecursionError):
-            return None
-        else:
-            # What warns is compiled again when it is run: it is to warn then.
-            if code is not None and not warned:
-                self._compiled = (source, filename, flags), (session.flags, code)
-            return code is not None
-        finally:
-            session.flags = flags
-
-    def _compile(self, source, filename):
-        """`Session.compile_interactive` for a cell that was most likely compiled a moment ago, to see whether it is whole."""
-        session = self.session
-        compiled, self._compiled = self._compiled, None
-        if compiled is not None and compiled[0] == (source, filename, session.flags):
-            session.flags, code = compiled[1]
-            return code
-        return type(session).compile_interactive(session, source, filename)
+        return self.session.is_whole(source)
 
     def complete(self, source, cursor):
         from time import monotonic
