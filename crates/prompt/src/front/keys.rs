@@ -45,6 +45,7 @@ impl<B: Backend, R: Record> Front<B, R> {
         match event {
             Event::Key(key) if self.state == State::Input => self.input_key(key),
             Event::Key(key) => self.key(key),
+            Event::Paste(text) if self.state == State::Input => self.paste_answers(text),
             Event::Paste(text) => {
                 self.completions = None;
                 let mut judge = Judge { backend: &mut self.backend, record: &self.record, help: self.help.is_some() };
@@ -65,6 +66,20 @@ impl<B: Backend, R: Record> Front<B, R> {
             self.completions = None;
         }
         self.act(action)
+    }
+
+    /// Each line that is pasted answers one question; what nobody asks for is pasted at the prompt.
+    fn paste_answers(&mut self, mut text: String) -> Option<Flow> {
+        let end = text.find('\n');
+        let rest = end.map(|end| text.split_off(end + 1)).filter(|rest| !rest.is_empty());
+        let line = text.strip_suffix('\n').unwrap_or(&text);
+        self.with_judge(|editor, judge| editor.paste(line, judge));
+        self.stale = true;
+        if let Some(rest) = rest {
+            self.queue.push_front(Event::Paste(rest));
+        }
+        let answer = self.editor.buffer().as_str().to_owned();
+        end.and_then(|_| self.input_action(Action::Submit(answer)))
     }
 
     /// A key for the line that `input()` waits for.
