@@ -126,6 +126,8 @@ pub struct Front<B, R> {
     /// What the signature below was asked for.
     signature_of: Option<(String, usize)>,
     timed: bool,
+    /// The cell that runs, as it was submitted, and what of it is Python.
+    submitted: Option<(String, String)>,
     /// What is on the screen is not what the editor holds.
     stale: bool,
 }
@@ -153,6 +155,7 @@ impl<B: Backend, R: Record> Front<B, R> {
             completions: None,
             signature_of: None,
             timed: false,
+            submitted: None,
             stale: true,
             options,
         }

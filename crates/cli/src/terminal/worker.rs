@@ -12,7 +12,10 @@ use std::{
 };
 
 use anyhow::Result;
-use keelback_editor::edit::{Candidate, Completions, Signature};
+use keelback_editor::{
+    completeness::Completeness,
+    edit::{Candidate, Completions, Signature},
+};
 use keelback_prompt::{
     backend::{Ended, Shown, Took},
     drive::Told,
@@ -165,6 +168,7 @@ impl Worker {
                     self.told.tell(Told::Ended(self.ended(report, false)));
                     return Ok(());
                 }
+                Request::Completeness(source) => Answer::Completeness(self.completeness(&source)),
                 Request::Complete(source, cursor) => Answer::Completions(self.complete(&source, cursor)),
                 Request::Signature(source, cursor) => Answer::Signature(self.signature(&source, cursor)),
                 Request::Describe(expression) => Answer::Described(self.describe(&expression)),
@@ -224,7 +228,7 @@ impl Worker {
         let mut messages = report.sync_errors;
         match report.outcome {
             Outcome::Raised(raised) | Outcome::Invalid(raised) => ended.traceback = Some(raised.traceback),
-            Outcome::Incomplete => ended.traceback = Some("SyntaxError: the cell is not complete\n".into()),
+            Outcome::Incomplete => ended.incomplete = true,
             Outcome::Exit { code, message, .. } if !hidden => {
                 ended.exit = Some(code);
                 messages.extend(message);
@@ -242,6 +246,16 @@ impl Worker {
     }
 
     // -- questions ----------------------------------------------------------------------------------------------
+
+    fn completeness(&mut self, source: &str) -> Option<Completeness> {
+        use keelback_sandbox::Completeness as Answered;
+
+        Some(match self.session.completeness(source).ok()? {
+            Answered::Complete => Completeness::Complete,
+            Answered::Incomplete => Completeness::Incomplete,
+            Answered::Invalid => Completeness::Invalid,
+        })
+    }
 
     fn complete(&mut self, source: &str, cursor: usize) -> Completions {
         let Ok(found) = self.session.complete(source, cursor, true) else { return Completions::default() };

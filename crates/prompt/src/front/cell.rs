@@ -1,5 +1,7 @@
 //! A cell from the session's side: it begins, asks for a line, ends.
 
+use keelback_editor::completeness::{Completeness, guess};
+
 use super::{Flow, Front, Record, State, judge::Judge};
 use crate::backend::{Backend, Ended};
 
@@ -23,7 +25,7 @@ impl<B: Backend, R: Record> Front<B, R> {
     }
 
     /// The cell is over.
-    pub fn ended(&mut self, ended: Ended) -> Option<Flow> {
+    pub fn ended(&mut self, mut ended: Ended) -> Option<Flow> {
         if self.state == State::Input {
             self.finish_line();
         }
@@ -31,6 +33,18 @@ impl<B: Backend, R: Record> Front<B, R> {
         self.held = None;
         if !self.partial.is_empty() {
             self.line_end();
+        }
+        let submitted = self.submitted.take();
+        if ended.incomplete {
+            match submitted {
+                // The guess was wrong. Where it was right, somebody wanted the cell to run as it stands.
+                Some((text, source)) if guess(&source) != Completeness::Incomplete => {
+                    self.begin_cell();
+                    self.editor.reopen(&text);
+                    return None;
+                }
+                _ => ended.traceback = Some("SyntaxError: the cell is not complete\n".into()),
+            }
         }
         if let Some(traceback) = &ended.traceback {
             let text = self.traceback_text(traceback);
