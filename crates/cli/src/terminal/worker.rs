@@ -9,6 +9,7 @@ use std::{
         mpsc::{Receiver, Sender, TryRecvError},
     },
     thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 
 use anyhow::Result;
@@ -22,12 +23,17 @@ use keelback_prompt::{
     front::Run,
     tty::Waker,
 };
-use keelback_sandbox::{Cell, Engine, Event, Lines, Mime, Outcome, Report, Restored, Session, SessionOptions, Stdin};
+use keelback_sandbox::{
+    Cell, Completion, Engine, Event, Lines, Mime, Outcome, Report, Restored, Session, SessionOptions, Stdin,
+};
 
 use super::{
     Shared,
     backend::{Answer, Request},
 };
+
+/// A key waits for the menu: matches whose details are not known by then are shown without.
+const DETAILS_TIME: Duration = Duration::from_millis(5);
 
 /// Tells the prompt's thread something, and wakes it.
 #[derive(Clone)]
@@ -259,12 +265,20 @@ impl Worker {
 
     fn complete(&mut self, source: &str, cursor: usize) -> Completions {
         let Ok(found) = self.session.complete(source, cursor, true) else { return Completions::default() };
-        let candidates = found.matches.into_iter().map(|found| Candidate {
-            text: found.text,
-            kind: format!("{:?}", found.kind).to_lowercase(),
-            detail: found.detail,
-        });
-        Completions { range: found.range, candidates: candidates.collect(), more: found.more }
+        let until = Instant::now() + DETAILS_TIME;
+        let mut candidates = Vec::with_capacity(found.matches.len());
+        for Completion { text, kind, mut detail } in found.matches {
+            if Instant::now() < until
+                && let Ok((short, doc)) = self.session.completion_detail(source, found.range.start, &text)
+            {
+                let told: Vec<String> = [short, doc].into_iter().filter(|text| !text.is_empty()).collect();
+                if !told.is_empty() {
+                    detail = told.join("  ");
+                }
+            }
+            candidates.push(Candidate { text, kind: format!("{kind:?}").to_lowercase(), detail });
+        }
+        Completions { range: found.range, candidates, more: found.more }
     }
 
     fn signature(&mut self, source: &str, cursor: usize) -> Option<Signature> {
