@@ -103,13 +103,14 @@ def _stream(old, fd, terminal):
 class Terminal:
     """A prompt in this process's terminal, before *namespace*."""
 
-    def __init__(self, namespace, banner=None):
+    def __init__(self, namespace, banner=None, top_level_await=True):
         from . import _native
 
         self.pid = os.getpid()
         self.waiting = False
         self.loop = None
         self.namespace = namespace
+        self.top_level_await = top_level_await
         self._session = None
         self._assist = None
         self._cut = False
@@ -121,6 +122,7 @@ class Terminal:
     def session(self):
         if self._session is None:
             self._session = _new_session(self.namespace, self.run_awaitable)
+            self._session.top_level_await = self.top_level_await
             self._session.show = self.show
             self._session.pretty = self.pretty
         return self._session
@@ -440,9 +442,9 @@ class Terminal:
 def main(arguments, *, use_startup=True):
     """As `python3 ARGUMENTS`, with our prompt; the exit status.
 
-    *arguments* are those after the program's name: [-i] [-q] [-c CODE | -m MODULE | FILE | -] [ARGUMENT ...].
+    *arguments* are those after the program's name: [-i] [-q] [--no-async] [-c CODE | -m MODULE | FILE | -] [ARGUMENT ...].
     """
-    inspect = quiet = False
+    quiet, top_level_await = False, True
     inspect = bool(os.environ.get("PYTHONINSPECT"))
     code = module = filename = None
     rest = list(arguments)
@@ -450,6 +452,9 @@ def main(arguments, *, use_startup=True):
         option = rest.pop(0)
         if option == "--":
             break
+        if option in ("--async", "--no-async"):
+            top_level_await = option == "--async"
+            continue
         if option in ("-c", "-m"):
             if not rest:
                 print(f"keelback: error: {option} wants an argument", file=sys.stderr)
@@ -487,9 +492,9 @@ def main(arguments, *, use_startup=True):
     if not terminal and not inspect:
         return status
     if _is_basic():
-        return _basic(namespace, quiet)
+        return _basic(namespace, quiet, top_level_await)
     banner = None if quiet or filename is not None or code is not None else _banner()
-    return Terminal(namespace, banner).run()
+    return Terminal(namespace, banner, top_level_await).run()
 
 
 def _first_path(entry):
@@ -576,9 +581,10 @@ def _run_startup(namespace):
         sys.stderr.write(outcome[1]["traceback"])
 
 
-def _basic(namespace, quiet):
+def _basic(namespace, quiet, top_level_await):
     """A prompt line by line, for terminals without a cursor and for pipes."""
     session = _new_session(namespace)
+    session.top_level_await = top_level_await
     _prompts()
     if not quiet:
         print(_banner())

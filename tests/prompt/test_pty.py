@@ -398,6 +398,16 @@ class CommandLine(PromptTest):
         self.assertIn("ZeroDivisionError", prompt.text())
         prompt.run("x + 1", b"42")
 
+    def test_without_await_at_top_level(self):
+        prompt = self.start("-q", "--no-async")
+        prompt.run("import asyncio")
+        prompt.run("await asyncio.sleep(0)", b"SyntaxError: 'await' outside function")
+        prompt.run("async def f(): return 42")
+        prompt.run("asyncio.run(f())", b"42")
+        self.assertEqual(prompt.leave(), 0)
+        prompt = self.start("-q", "--no-async", "--async")
+        prompt.run("import asyncio; await asyncio.sleep(0, 42)", b"42")
+
     def test_the_startup_file(self):
         startup = self.file("startup.py", "import sys\nx = 41\nsys.ps1 = '>>>> '\n")
         prompt = self.spawn([*COMMAND, "-q"], PYTHONSTARTUP=startup)

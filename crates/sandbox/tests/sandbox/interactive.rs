@@ -78,6 +78,21 @@ fn a_cell_is_whole_or_could_be() {
 }
 
 #[test]
+fn a_synchronous_session_has_no_loop() {
+    let mut session = engine().session(SessionOptions::default().synchronous()).unwrap();
+    let mut check = |source: &str, texts: &[&str], end: &str| {
+        let (found, outcome) = shown(&mut session, source);
+        assert_eq!((found, outcome.as_str()), (texts.iter().map(ToString::to_string).collect(), end), "{source}");
+    };
+    check("await f()", &[], "SyntaxError: 'await' outside function");
+    check("import asyncio; asyncio.get_running_loop()", &[], "RuntimeError: no running event loop");
+    check("async def f(): return asyncio.get_running_loop() is not None", &[], "done");
+    check("asyncio.run(f())", &["True"], "done");
+    check("asyncio.get_running_loop()", &[], "RuntimeError: no running event loop");
+    check("with asyncio.Runner() as runner: runner.run(f())", &["True"], "done");
+}
+
+#[test]
 fn wide_values_come_with_a_text_of_several_lines() {
     let mut session = session();
     let report = session.run(Cell::interactive("[1]\n{'name': 'x' * 50, 'other': 'y' * 50}")).unwrap();
