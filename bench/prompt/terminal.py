@@ -40,9 +40,13 @@ def strip(data: bytes) -> bytes:
 
 
 class Session:
-    """A program on its own pty. All times are time.perf_counter() seconds."""
+    """A program on its own pty. All times are time.perf_counter() seconds.
 
-    def __init__(self, argv, env=None, rows=24, cols=80, cwd=None):
+    `queries` are the questions that the terminal answers, and how.
+    """
+
+    def __init__(self, argv, env=None, rows=24, cols=80, cwd=None, queries=QUERIES):
+        self.queries = queries
         self.rows, self.cols, self.buf, self.row = rows, cols, bytearray(), 1
         self.bytes_out, self.bracketed = 0, False
         self.t_spawn = time.perf_counter()
@@ -67,7 +71,7 @@ class Session:
         if b"\x1b" not in chunk:
             self.row = min(self.rows, self.row + chunk.count(b"\n"))
             return
-        for pat, reply in QUERIES:
+        for pat, reply in self.queries:
             for m in pat.finditer(chunk):
                 if reply is None:   # row estimated by newlines seen: enough to place a prompt
                     row = min(self.rows, self.row + chunk[: m.start()].count(b"\n"))

@@ -36,7 +36,7 @@ INCOMPLETE = ("incomplete",)
 _COROUTINE = 0x80  # inspect.CO_COROUTINE
 _AWAIT = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 _ALLOW_INCOMPLETE = 0x4000  # codeop.PyCF_ALLOW_INCOMPLETE_INPUT
-_PARSE = ast.PyCF_ONLY_AST | _AWAIT | _ALLOW_INCOMPLETE
+_PARSE = ast.PyCF_ONLY_AST | _ALLOW_INCOMPLETE
 _FUTURES = 0
 for _name in __import__("__future__").all_feature_names:
     _FUTURES |= getattr(__import__("__future__"), _name).compiler_flag
@@ -82,6 +82,10 @@ class Session:
         self.running = False
         self.pending = None
         self.flags = 0
+        # Whether cells may await outside of functions. Programs may, or not: `python3 FILE` does not let them.
+        self.top_level_await = True
+        # What `is_whole` has compiled, and from what.
+        self._compiled = None
         # How code without a top-level await is run. An embedder may put `context.run` of a contextvars.Context around
         # it, so that all cells share one.
         self.evaluate = eval
@@ -89,6 +93,9 @@ class Session:
             self.run_awaitable = run_awaitable
 
     # -- compiling -------------------------------------------------------------------------------------------------
+
+    def _flags(self):
+        return (_AWAIT if self.top_level_await else 0) | self.flags
 
     def compile(self, source, filename):
         """Compile a cell: `(statements, expression)`, or None when more lines could finish it.
@@ -101,13 +108,13 @@ class Session:
         # One line is most often an expression. Warnings about escapes would be given twice if it is not.
         if (newline < 0 or newline == len(source) - 1) and "\\" not in source:
             try:
-                return None, compile(source, filename, "eval", _AWAIT | self.flags, True)
+                return None, compile(source, filename, "eval", self._flags(), True)
             except SyntaxError:
                 pass
             if ";" not in source:
                 # One line and no expression: no need for a tree to find a last expression in.
                 try:
-                    code = compile(source, filename, "exec", _AWAIT | _ALLOW_INCOMPLETE | self.flags, True)
+                    code = compile(source, filename, "exec", _ALLOW_INCOMPLETE | self._flags(), True)
                 except SyntaxError as error:
                     if _is_incomplete(error):
                         return None
@@ -115,14 +122,14 @@ class Session:
                 self.flags |= code.co_flags & _FUTURES
                 return code, None
         try:
-            tree = compile(source, filename, "exec", _PARSE | self.flags, True)
+            tree = compile(source, filename, "exec", _PARSE | self._flags(), True)
         except SyntaxError as error:
             if _is_incomplete(error):
                 return None
             raise
         except RecursionError:
             # Too deep to be shown as a tree, perhaps not too deep to be compiled.
-            return compile(source, filename, "exec", _AWAIT | self.flags, True), None
+            return compile(source, filename, "exec", self._flags(), True), None
         body = tree.body
         # A cell that begins with a string does not document the session.
         while len(body) > 1 and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
@@ -131,7 +138,7 @@ class Session:
         if body and isinstance(body[-1], ast.Expr):
             last = ast.Expression(body.pop().value)
         statements = expression = None
-        flags = _AWAIT | self.flags
+        flags = self._flags()
         if body:
             statements = compile(tree, filename, "exec", flags, True)
             self.flags |= statements.co_flags & _FUTURES
@@ -141,19 +148,72 @@ class Session:
         return statements, expression
 
     def compile_interactive(self, source, filename):
-        """Compile a cell whose every expression statement is handed to `sys.displayhook`; None as in `compile`."""
+        """Compile a cell whose every expression statement is handed to `sys.displayhook`; None as in `compile`.
+
+        The result is a pair of code objects, to be run in this order, of which either may be None.
+        """
+        end = _silent_end(source) if len(source) >= _LONG else 0
+        if end:
+            flags = self.flags
+            try:
+                return self._compile_halves(source, end, filename)
+            except (SyntaxError, RecursionError):
+                self.flags = flags  # whatever is wrong is told of the whole cell
         try:
-            tree = ast.Interactive(compile(source, filename, "exec", _PARSE | self.flags, True).body)
-            code = compile(tree, filename, "single", _AWAIT | self.flags, True)
+            tree = ast.Interactive(compile(source, filename, "exec", _PARSE | self._flags(), True).body)
+            code = compile(tree, filename, "single", self._flags(), True)
         except SyntaxError as error:
             if _is_incomplete(error):
                 return None
             raise
         except RecursionError:
             # Too deep to be shown as a tree, perhaps not too deep to be compiled.
-            code = compile(source, filename, "single", _AWAIT | self.flags, True)
+            code = compile(source, filename, "single", self._flags(), True)
         self.flags |= code.co_flags & _FUTURES
-        return code
+        return None, code
+
+    def _compile_halves(self, source, end, filename):
+        """As `compile_interactive`; what comes before *end* shows nothing and is compiled without a tree, in half the time."""
+        silent = compile(source[:end], filename, "exec", self._flags(), True)
+        self.flags |= silent.co_flags & _FUTURES
+        if end == len(source):
+            return silent, None
+        # Blank lines keep the line numbers.
+        rest = "\n" * source.count("\n", 0, end) + source[end:]
+        tree = ast.Interactive(compile(rest, filename, "exec", _PARSE | self._flags(), True).body)
+        return silent, compile(tree, filename, "single", self._flags(), True)
+
+    def is_whole(self, source):
+        """Whether *source* is a whole interactive cell (True), could become one (False), or never will (None).
+
+        What was compiled is kept for `run`, which most likely comes next.
+        """
+        import warnings
+
+        self._compiled = None
+        key = source, f"<python-input-{self.inputs}>", self._flags()
+        flags = self.flags
+        try:
+            with warnings.catch_warnings(record=True) as warned:
+                warnings.simplefilter("always")
+                codes = self.compile_interactive(source, key[1])
+        except (SyntaxError, ValueError, OverflowError, MemoryError, RecursionError):
+            return None
+        else:
+            # What warns is compiled again when it is run: it is to warn then.
+            if codes is not None and not warned:
+                self._compiled = key, codes, self.flags
+            return codes is not None
+        finally:
+            self.flags = flags
+
+    def _compile_again(self, source, filename):
+        """`compile_interactive` of a cell that may have been compiled a moment ago."""
+        compiled, self._compiled = self._compiled, None
+        if compiled is not None and compiled[0] == (source, filename, self._flags()):
+            self.flags = compiled[2]
+            return compiled[1]
+        return self.compile_interactive(source, filename)
 
     def is_complete(self, source):
         """Whether *source* is a whole cell (True), could become one (False); raises SyntaxError if it never will."""
@@ -241,7 +301,7 @@ class Session:
 
         return asyncio.run(coroutine)
 
-    async def _await_both(self, statements, expression):
+    async def _await_both(self, statements, expression=None):
         value = None
         if statements is not None:
             value = eval(statements, self.namespace)
@@ -255,19 +315,19 @@ class Session:
         return value
 
     def _begin_interactive(self, source, filename):
-        """`(code, None)`, or `(None, outcome)` of a cell that cannot be run."""
+        """`(codes, None)`, or `(None, outcome)` of a cell that cannot be run."""
         if filename is None:
             filename = f"<python-input-{self.inputs}>"
         try:
-            code = self.compile_interactive(source, filename)
+            codes = self._compile_again(source, filename)
         except (SyntaxError, ValueError, OverflowError, MemoryError, RecursionError) as error:
             self.inputs += 1
             return None, self._refused(error, source)
-        if code is None:
+        if codes is None:
             return None, INCOMPLETE
         self.inputs += 1
         remember_source(filename, source)
-        return code, None
+        return codes, None
 
     def _refused(self, error, source):
         """The outcome of an interactive cell that is no Python: the prompt tells it as it tells exceptions."""
@@ -288,18 +348,20 @@ class Session:
         return outcome
 
     def _run_interactive(self, source, filename):
-        code, outcome = self._begin_interactive(source, filename)
-        if code is None:
+        codes, outcome = self._begin_interactive(source, filename)
+        if codes is None:
             return outcome
+        codes = [code for code in codes if code is not None]
         _show_for(self)
         try:
             self.running = True
             if self.pending is not None:
                 self._raise_pending()
-            if code.co_flags & _COROUTINE:
-                self.run_awaitable(self._await_both(code, None))
+            if any(code.co_flags & _COROUTINE for code in codes):
+                self.run_awaitable(self._await_both(*codes))
             else:
-                self.evaluate(code, self.namespace)
+                for code in codes:
+                    self.evaluate(code, self.namespace)
             return NONE
         finally:
             self.running = False
@@ -307,13 +369,13 @@ class Session:
 
     async def _run_interactive_async(self, source, filename):
         try:
-            code, outcome = self._begin_interactive(source, filename)
-            if code is None:
+            codes, outcome = self._begin_interactive(source, filename)
+            if codes is None:
                 return outcome
             _show_for(self)
             try:
                 self.running = True
-                await self._await_both(code, None)
+                await self._await_both(*codes)
                 return NONE
             finally:
                 self.running = False
@@ -391,6 +453,40 @@ class Session:
             # What an interrupt cut short is told by it; what there was no memory to show is told without a traceback.
             info = bare_info(second if isinstance(second, (KeyboardInterrupt, TimeoutError)) else error)
         return ("raised", info) if leaving is None else exit_outcome(leaving)
+
+
+# Cells shorter than this are compiled in no time as it is; a choice.
+_LONG = 10_000
+
+
+def _silent_end(source):
+    """Where the first statement begins that may show something, from what its first line looks like.
+
+    All before it are definitions, imports and assignments, if they are Python at all: the text is not parsed. A
+    statement begins at the start of a line, or behind a semicolon. What begins one there and what is the text of a
+    string need not be told apart: either has to look right.
+    """
+    import re
+
+    # Other line ends, and what sets the column back to 0.
+    if "\r" in source or "\f" in source:
+        return 0
+    # A body goes on until the next line at the margin, and shows nothing whatever is in it.
+    body = re.compile(r"(?:async[ \t]+)?def[ \t]|class[ \t]")
+    other = re.compile(r"@|(?:from|import)[ \t]|[^\W\d]\w*[ \t]*=(?!=)|[)\]}]")
+    end = len(source)
+    begun, is_body = 0, True
+    for line in re.finditer(r"^[^\s#]|\Z", source, re.MULTILINE):
+        start = line.start()
+        if not is_body and source.find(";", begun, start) >= 0:
+            end = begun
+            break
+        begun, is_body = start, body.match(source, start) is not None
+        if not is_body and other.match(source, start) is None:
+            end = start
+            break
+    # These mean something else where nothing is above them.
+    return 0 if re.search(r"\b(?:global|__future__)\b", source[end:]) else end
 
 
 def _is_incomplete(error):

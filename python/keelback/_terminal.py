@@ -109,16 +109,16 @@ def _stream(old, fd, terminal):
 class Terminal:
     """A prompt in this process's terminal, before *namespace*."""
 
-    def __init__(self, namespace, banner=None):
+    def __init__(self, namespace, banner=None, top_level_await=True):
         from . import _native
 
         self.pid = os.getpid()
         self.waiting = False
         self.loop = None
         self.namespace = namespace
+        self.top_level_await = top_level_await
         self._session = None
         self._assist = None
-        self._compiled = None
         self._cut = False
         self.native = _native.Terminal(self, banner)
         self.streams = sys.stdout, sys.stderr
@@ -128,9 +128,9 @@ class Terminal:
     def session(self):
         if self._session is None:
             self._session = _new_session(self.namespace, self.run_awaitable)
+            self._session.top_level_await = self.top_level_await
             self._session.show = self.show
             self._session.pretty = self.pretty
-            self._session.compile_interactive = self._compile
         return self._session
 
     # -- the main loop ---------------------------------------------------------------------------------------------
@@ -232,8 +232,8 @@ class Terminal:
                 return
             if result is not None:
                 flow.set_result(result)
-            elif self.native.is_pending():
-                flush = loop.call_later(0.03, step, True)
+            elif (pending := self.native.pending()) is not None:
+                flush = loop.call_later(pending, step, True)
 
         fds = self.native.fds()
         for fd in fds:
@@ -392,33 +392,7 @@ class Terminal:
 
     def is_complete(self, source):
         """True, False, or None for what no further line makes valid."""
-        import warnings
-
-        session = self.session
-        self._compiled = None
-        filename, flags = f"<python-input-{session.inputs}>", session.flags
-        try:
-            with warnings.catch_warnings(record=True) as warned:
-                warnings.simplefilter("always")
-                code = type(session).compile_interactive(session, source, filename)
-        except (SyntaxError, ValueError, OverflowError, MemoryError, RecursionError):
-            return None
-        else:
-            # What warns is compiled again when it is run: it is to warn then.
-            if code is not None and not warned:
-                self._compiled = (source, filename, flags), (session.flags, code)
-            return code is not None
-        finally:
-            session.flags = flags
-
-    def _compile(self, source, filename):
-        """`Session.compile_interactive` for a cell that was most likely compiled a moment ago, to see whether it is whole."""
-        session = self.session
-        compiled, self._compiled = self._compiled, None
-        if compiled is not None and compiled[0] == (source, filename, session.flags):
-            session.flags, code = compiled[1]
-            return code
-        return type(session).compile_interactive(session, source, filename)
+        return self.session.is_whole(source)
 
     def complete(self, source, cursor):
         from time import monotonic
@@ -480,9 +454,9 @@ class Terminal:
 def main(arguments, *, use_startup=True):
     """As `python3 ARGUMENTS`, with our prompt; the exit status.
 
-    *arguments* are those after the program's name: [-i] [-q] [-c CODE | -m MODULE | FILE | -] [ARGUMENT ...].
+    *arguments* are those after the program's name: [-i] [-q] [--no-async] [-c CODE | -m MODULE | FILE | -] [ARGUMENT ...].
     """
-    inspect = quiet = False
+    quiet, top_level_await = False, True
     inspect = bool(os.environ.get("PYTHONINSPECT"))
     code = module = filename = None
     rest = list(arguments)
@@ -490,6 +464,9 @@ def main(arguments, *, use_startup=True):
         option = rest.pop(0)
         if option == "--":
             break
+        if option in ("--async", "--no-async"):
+            top_level_await = option == "--async"
+            continue
         if option in ("-c", "-m"):
             if not rest:
                 print(f"keelback: error: {option} wants an argument", file=sys.stderr)
@@ -527,9 +504,9 @@ def main(arguments, *, use_startup=True):
     if not terminal and not inspect:
         return status
     if _is_basic():
-        return _basic(namespace, quiet)
+        return _basic(namespace, quiet, top_level_await)
     banner = None if quiet or filename is not None or code is not None else _banner()
-    return Terminal(namespace, banner).run()
+    return Terminal(namespace, banner, top_level_await).run()
 
 
 def _first_path(entry):
@@ -616,9 +593,10 @@ def _run_startup(namespace):
         sys.stderr.write(outcome[1]["traceback"])
 
 
-def _basic(namespace, quiet):
+def _basic(namespace, quiet, top_level_await):
     """A prompt line by line, for terminals without a cursor and for pipes."""
     session = _new_session(namespace)
+    session.top_level_await = top_level_await
     _prompts()
     if not quiet:
         print(_banner())

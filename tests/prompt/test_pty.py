@@ -5,6 +5,7 @@ another command to test than the package of this checkout.
 """
 
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -18,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "bench/prompt"))
 
-from terminal import Session, strip  # noqa: E402
+from terminal import QUERIES, Session, strip  # noqa: E402
 
 COMMAND = shlex.split(os.environ.get("PROMPT", "")) or [sys.executable, "-m", "keelback"]
 CTRL_C, CTRL_D, CTRL_Z = b"\x03", b"\x04", b"\x1a"
@@ -74,8 +75,8 @@ class PromptTest(unittest.TestCase):
         path.write_text(text)
         return str(path)
 
-    def spawn(self, command, **env):
-        shown = Shown(Session(command, self.environment(env), cwd=self.home))
+    def spawn(self, command, queries=QUERIES, **env):
+        shown = Shown(Session(command, self.environment(env), cwd=self.home, queries=queries))
         self.addCleanup(shown.session.close)
         return shown
 
@@ -326,6 +327,44 @@ class Programs(PromptTest):
             prompt.see(rb"thread(?s:.*)>>> abc")
 
 
+class Background(PromptTest):
+    """The terminal's background, which the prompt asks for."""
+
+    FENCE = b"\x1b[?62;22c"
+
+    def string_color(self, prompt):
+        start = len(prompt.session.buf)
+        prompt.type("'a'")
+        prompt.see(rb"'a'")
+        return re.search(rb"\x1b\[([0-9;]*)m'", prompt.session.buf[start:])[1].removeprefix(b"0;")
+
+    def test_it_decides_between_dark_and_light(self):
+        for color, wanted in ((b"rgb:0000/0000/0000", b"32"), (b"rgb:ffff/ffff/ffff", b"38;5;22")):
+            with self.subTest(color):
+                queries = [(re.compile(rb"\x1b\]11;\?\x1b\\\x1b\[c"), b"\x1b]11;" + color + b"\x1b\\" + self.FENCE)]
+                prompt = self.spawn([*COMMAND, "-q"], queries)
+                prompt.see(rb">>> ")
+                # Its own terminal has answered by the time that a cell's output is there.
+                prompt.run("6 * 7", b"42")
+                self.assertEqual(self.string_color(prompt), wanted)
+
+    def test_a_cell_does_not_read_the_answer(self):
+        prompt = self.spawn([*COMMAND, "-q"], [])
+        prompt.see(rb">>> ")
+        prompt.type(b"name = input('na' + 'me? ')\r\x1b]11;rgb:ffff/ffff/ffff\x1b\\" + self.FENCE)
+        prompt.see(rb"name\? ")
+        prompt.type("bob\r")
+        prompt.see(rb">>> ")
+        prompt.run("name * 2", b"'bobbob'")
+
+    def test_a_terminal_need_not_answer(self):
+        prompt = self.spawn([*COMMAND, "-q"], [])
+        prompt.see(rb">>> ")
+        prompt.type("6 * 7\r")
+        prompt.see(rb"\b42\b(?s:.*)>>> ")
+        self.assertEqual(prompt.leave(), 0)
+
+
 class CommandLine(PromptTest):
     def run_it(self, *arguments, stdin="", **env):
         done = subprocess.run([*COMMAND, *arguments], input=stdin, capture_output=True, text=True, timeout=30,
@@ -358,6 +397,16 @@ class CommandLine(PromptTest):
         prompt = self.start("-q", "-i", "-c", "x = 41; 1 / 0")
         self.assertIn("ZeroDivisionError", prompt.text())
         prompt.run("x + 1", b"42")
+
+    def test_without_await_at_top_level(self):
+        prompt = self.start("-q", "--no-async")
+        prompt.run("import asyncio")
+        prompt.run("await asyncio.sleep(0)", b"SyntaxError: 'await' outside function")
+        prompt.run("async def f(): return 42")
+        prompt.run("asyncio.run(f())", b"42")
+        self.assertEqual(prompt.leave(), 0)
+        prompt = self.start("-q", "--no-async", "--async")
+        prompt.run("import asyncio; await asyncio.sleep(0, 42)", b"42")
 
     def test_the_startup_file(self):
         startup = self.file("startup.py", "import sys\nx = 41\nsys.ps1 = '>>>> '\n")

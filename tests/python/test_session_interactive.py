@@ -5,6 +5,8 @@ import builtins
 import io
 import sys
 import unittest
+import unittest.mock
+import warnings
 from contextlib import redirect_stdout
 
 from test_session import load_session_module
@@ -130,6 +132,92 @@ class Interactive(unittest.TestCase):
 
     def test_deep_expressions_are_shown_or_refused(self):
         self.check("-" * 1000 + "1", "1")
+
+    def test_what_shows_nothing_is_compiled_apart(self):
+        # Cells, and how many characters are known to show nothing.
+        functions = "import os\ndef f(x):\n    x\n    return x; x\n\nclass C: 5; x = 7\n@f\ndef g(\n    a,\n): 4\n"
+        for source, silent, shown in [
+            (functions + "f(1)\nC.x\n", len(functions), ["1", "7"]),
+            (functions, len(functions), []),
+            ("x = 3; x\nx + 1", 0, ["3", "4"]),
+            ("y = 1\nx = (3,\n 4); x", 6, ["(3, 4)"]),
+            ("import os; 5\n", 0, ["5"]),
+            ("x = 3\nfor i in range(2): i\nx = 4", 6, ["0", "1"]),
+            ("x = 3\nx\n", 6, ["3"]),
+            ("x = 3 # c\n# c\nx == 3", 14, ["True"]),
+            ("x = 3\n\fx\n", 0, ["3"]),
+            ("x = 3\rx\n", 0, ["3"]),
+            ("x = '''\ny = 2\ntext\n'''\nx", 14, [repr("\ny = 2\ntext\n")]),
+            ("x = [\n    3,\n]\nx", 15, ["[3]"]),
+            ("x = 3\\\n+ 1\nx", 7, ["4"]),
+            ("x = 3\\\n; x", 7, ["3"]),
+            ("'doc'\nx = 3", 0, ["'doc'"]),
+            ("async def f(): return 5\nawait f()", 24, ["5"]),
+            ("async def f(): return 5\nx = await f()\nx", 38, ["5"]),
+        ]:
+            with self.subTest(source):
+                self.assertEqual(session_module._silent_end(source), silent)
+                self.check(source, *shown)
+                with unittest.mock.patch.object(session_module, "_LONG", 0):
+                    self.check(source, *shown)
+
+    def test_parts_of_a_cell_fail_as_one(self):
+        for source, kind, line in [
+            ("x = 3\ny = 1\nx\n1/0\n", "ZeroDivisionError", 4),
+            ("x = 3\ny = 1/0\nx\n", "ZeroDivisionError", 2),
+        ]:
+            with self.subTest(source), unittest.mock.patch.object(session_module, "_LONG", 0):
+                info = self.raised(source)
+                self.assertEqual((info["type"], info["frames"][0][1]), (kind, line))
+        for source in (
+            "x = 3\nx y\n",
+            "x = \nx\n",
+            "x = 3\nglobal x\n",
+            "x = 3\nfrom __future__ import annotations\n",
+            "x = 3\nreturn\n",
+            "def f():\nx\n",
+        ):
+            with self.subTest(source):
+                tracebacks = []
+                for long in (1000, 0):
+                    self.session.inputs = 0
+                    with unittest.mock.patch.object(session_module, "_LONG", long):
+                        tracebacks.append(self.raised(source, "invalid")["traceback"])
+                self.assertEqual(*tracebacks)
+        with unittest.mock.patch.object(session_module, "_LONG", 0):
+            for source in ("def f():\n", "x = 3\ny = (\n", "x = 3\nif x:\n", "x = '''\ntext\n"):
+                self.assertEqual(self.run_cell(source), ("incomplete",), source)
+
+    def test_a_cell_that_was_looked_at_is_compiled_once(self):
+        compiled = []
+        compile_interactive = self.session.compile_interactive
+        self.session.compile_interactive = lambda *args: compiled.append(args) or compile_interactive(*args)
+        self.assertIs(self.session.is_whole("x = (3"), False)
+        self.assertIs(self.session.is_whole("x y"), None)
+        self.assertIs(self.session.is_whole("x = 3; x"), True)
+        self.check("x = 3; x", "3")
+        self.assertEqual(len(compiled), 3)
+        # Not the next one of the same text: its name is another.
+        self.check("x = 3; x", "3")
+        self.assertEqual([args[1] for args in compiled[2:]], ["<python-input-0>", "<python-input-1>"])
+        # Looking changes nothing.
+        self.assertIs(self.session.is_whole("from __future__ import annotations"), True)
+        self.assertEqual(self.session.flags, 0)
+
+    def test_a_cell_that_was_looked_at_warns_when_it_runs(self):
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            self.assertIs(self.session.is_whole("1 is 1"), True)
+            self.assertEqual(warned, [])
+            self.check("1 is 1", "True")
+        self.assertEqual({warning.category for warning in warned}, {SyntaxWarning})
+
+    def test_without_await_at_top_level(self):
+        self.session.top_level_await = False
+        for source in ("await f()", "x = [i async for i in f()]", "x = 3\nawait f()"):
+            self.assertEqual(self.raised(source, "invalid")["type"], "SyntaxError")
+        self.check("async def f(): await g()\n5", "5")
+        self.assertEqual(self.session.run("await f()")[0], "invalid")
 
     def test_future_imports_stay(self):
         self.check("from __future__ import annotations")

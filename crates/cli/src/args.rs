@@ -9,13 +9,15 @@ use crate::units;
 
 /// Runs Python that nobody has read: CPython in a sandbox that reaches nothing but what you grant.
 #[derive(Parser)]
-#[command(name = "keelback", version, max_term_width = 100)]
+#[command(name = "keelback", version, max_term_width = 100, args_conflicts_with_subcommands = true)]
 #[command(after_help = "Without a command: a sandboxed prompt, or the program on stdin. From pip: a\n\
     prompt on that Python, as python3 (-i, -c, -m, FILE); --sandbox for the other.\n\n\
     Example: keelback run --allow-read data --timeout 5s report.py")]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) awaiting: AwaitArgs,
 }
 
 #[derive(Subcommand)]
@@ -84,10 +86,23 @@ const LIMITS: &str = "Limits";
 const SESSION: &str = "Session";
 
 /// A prompt and what it may reach.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(crate) struct PromptArgs {
     #[command(flatten)]
     pub(crate) grants: GrantArgs,
+    #[command(flatten)]
+    pub(crate) awaiting: AwaitArgs,
+}
+
+/// Whether a prompt's cells can await.
+#[derive(Args, Default)]
+pub(crate) struct AwaitArgs {
+    /// Let cells use await outside of functions; the default
+    #[arg(long = "async", overrides_with = "no_async")]
+    with_async: bool,
+    /// No await outside of functions and no event loop, as in python3
+    #[arg(long, overrides_with = "with_async")]
+    pub(crate) no_async: bool,
 }
 
 /// What a session may reach and use: the same options wherever one is started.

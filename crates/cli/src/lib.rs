@@ -28,7 +28,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
     let result = match cli.command {
         Some(Command::Run(args)) => run::run(&args),
         Some(Command::Mcp(args)) => mcp::run(&args),
-        Some(Command::Prompt(args)) => open_prompt(&args.grants),
+        Some(Command::Prompt(args)) => open_prompt(&args),
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), "keelback", &mut io::stdout());
             Ok(0)
@@ -36,7 +36,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
         Some(Command::Man) => {
             clap_mangen::Man::new(Cli::command()).render(&mut io::stdout()).map(|()| 0).map_err(Into::into)
         }
-        None if io::stdin().is_terminal() => open_prompt(&args::GrantArgs::default()),
+        None if io::stdin().is_terminal() => {
+            open_prompt(&args::PromptArgs { awaiting: cli.awaiting, ..args::PromptArgs::default() })
+        }
         None => run::run_stdin(),
     };
     match result {
@@ -53,12 +55,12 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
 }
 
 /// The full prompt, or one line by line where the terminal cannot have it or nobody wants it.
-fn open_prompt(grants: &args::GrantArgs) -> anyhow::Result<u8> {
+fn open_prompt(args: &args::PromptArgs) -> anyhow::Result<u8> {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let term = std::env::var("TERM").unwrap_or_default();
     let moves = !term.is_empty() && term != "dumb";
     if moves && !set("PYTHON_BASIC_REPL") && io::stdin().is_terminal() && io::stdout().is_terminal() {
-        return terminal::open(grants);
+        return terminal::open(args);
     }
-    prompt::prompt(grants)
+    prompt::prompt(args)
 }

@@ -13,15 +13,17 @@ use keelback_editor::{
 use keelback_sandbox::{Cell, Outcome, Restored, Session, Stdin};
 
 use crate::{
-    args::GrantArgs,
+    args::PromptArgs,
     engine,
     run::{Out, explain},
 };
 
 /// Reads cells and runs them until the end of input or `exit()`; the exit status.
-pub(crate) fn prompt(grants: &GrantArgs) -> Result<u8> {
+pub(crate) fn prompt(args: &PromptArgs) -> Result<u8> {
+    let grants = &args.grants;
     let engine = engine::start()?;
     let mut options = grants.options()?;
+    options.synchronous = args.awaiting.no_async;
     // A person can press Ctrl-C.
     options.limits.wall_time = grants.timeout;
     options.limits.cpu_time = grants.cpu;

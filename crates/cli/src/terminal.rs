@@ -14,7 +14,7 @@ use keelback_prompt::{
     tty::Tty,
 };
 
-use crate::{args::GrantArgs, terminal::backend::Asked};
+use crate::{args::PromptArgs, terminal::backend::Asked};
 
 /// What both threads hold.
 #[derive(Default)]
@@ -30,7 +30,7 @@ struct Shared {
 }
 
 /// Opens the prompt; the exit status.
-pub(crate) fn open(grants: &GrantArgs) -> Result<u8> {
+pub(crate) fn open(args: &PromptArgs) -> Result<u8> {
     let tty = Tty::open()?;
     let setup = Setup::of_environment(&tty, None);
     let size = setup.options.size;
@@ -38,8 +38,10 @@ pub(crate) fn open(grants: &GrantArgs) -> Result<u8> {
     let (request, requests) = channel();
     let (answer, answers) = channel();
     let shared = Arc::new(Shared::default());
+    let mut options = args.grants.interactive_options(size)?;
+    options.synchronous = args.awaiting.no_async;
     let worker = worker::start(worker::Start {
-        options: grants.interactive_options(size)?,
+        options,
         requests,
         answers: answer,
         told: worker::Teller { told: tell, waker: tty.waker() },

@@ -16,6 +16,9 @@ pub enum Event {
     },
     /// The terminal knows the kitty keyboard protocol, with these flags on.
     Keyboard(u8),
+    /// The terminal said what it is (primary device attributes). All know this question: what was asked before it and
+    /// has no answer by now gets none.
+    Attributes,
 }
 
 /// A key with what was held down beside it.

@@ -109,6 +109,7 @@ impl Prompt {
             keymap: Keymap::emacs(),
             size: Size { columns: COLUMNS, rows: ROWS },
             theme_is_default: false,
+            lends_terminal: false,
             images: Protocol::None,
         };
         let mut record = Kept::from(History::in_memory());

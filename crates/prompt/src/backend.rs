@@ -48,6 +48,8 @@ pub struct Ended {
     pub message: Option<String>,
     /// The cell asked to leave, with this exit status.
     pub exit: Option<u8>,
+    /// It did not begin: further lines could make it a cell.
+    pub incomplete: bool,
     /// How long it took.
     pub took: Option<Took>,
     /// `str(sys.ps1)` and `str(sys.ps2)`.

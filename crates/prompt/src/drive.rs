@@ -26,9 +26,6 @@ pub enum Told {
     Note(String),
 }
 
-/// A lone Escape is one when nothing follows for so long.
-const ESCAPE_TIME: Duration = Duration::from_millis(30);
-
 /// A terminal that a prompt stands in.
 #[derive(Debug)]
 pub struct Driver {
@@ -82,9 +79,9 @@ impl Driver {
         if flow.is_some() || std::mem::take(&mut self.interrupted) {
             return Ok(flow);
         }
-        let pending = front.is_pending();
-        let ready = self.tty.wait(pending.then_some(ESCAPE_TIME))?;
-        if ready == Ready::default() && pending {
+        let pending = front.pending();
+        let ready = self.tty.wait(pending)?;
+        if ready == Ready::default() && pending.is_some() {
             front.flush();
         }
         let flow = self.take(front, &ready);

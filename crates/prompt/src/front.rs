@@ -2,7 +2,11 @@
 //! is to do come out. It reads no clock, no file and no terminal, so it stands before a pty, a socket or a test alike.
 
 mod actions;
+mod answer;
+mod below;
+mod cell;
 mod judge;
+mod keys;
 mod line;
 mod screen;
 #[cfg(test)]
@@ -12,17 +16,17 @@ use std::collections::VecDeque;
 
 use keelback_editor::{
     decode::Decoder,
-    edit::{Action, Completions, Editor, Entry, History, Keymap, Size},
-    key::{Event, Key, KeyCode},
+    edit::{Completions, Editor, Entry, History, Keymap, Size},
+    key::Event,
     painter::Painter,
     theme::Theme,
 };
 
-use self::{judge::Judge, line::Line};
-use crate::{
-    backend::{Backend, Ended, Shown},
-    show,
+use self::{
+    answer::{Answer, Held},
+    line::Line,
 };
+use crate::backend::Backend;
 
 /// What a driver is to do; until it has, the front takes no keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,8 +77,10 @@ pub struct Options {
     pub keymap: Keymap,
     /// Columns and rows of the terminal.
     pub size: Size,
-    /// Nobody chose the theme: the terminal's background may.
+    /// Nobody chose the theme: the terminal's background may, which is asked for.
     pub theme_is_default: bool,
+    /// A cell that runs has the terminal to itself, and [`Flow::Run`] hands it over.
+    pub lends_terminal: bool,
     /// How images can be shown.
     pub images: crate::images::Protocol,
 }
@@ -101,6 +107,10 @@ pub struct Front<B, R> {
     decoder: Decoder,
     state: State,
     queue: VecDeque<Event>,
+    /// What the terminal was asked.
+    answer: Answer,
+    /// What waits for the answer.
+    held: Option<Held>,
     out: Vec<u8>,
     /// Text of the terminal's line above the prompt that has no end yet.
     partial: Line,
@@ -116,6 +126,8 @@ pub struct Front<B, R> {
     /// What the signature below was asked for.
     signature_of: Option<(String, usize)>,
     timed: bool,
+    /// The cell that runs, as it was submitted, and what of it is Python.
+    submitted: Option<(String, String)>,
     /// What is on the screen is not what the editor holds.
     stale: bool,
 }
@@ -132,6 +144,8 @@ impl<B: Backend, R: Record> Front<B, R> {
             decoder: Decoder::default(),
             state: State::Editing,
             queue: VecDeque::new(),
+            answer: Answer::default(),
+            held: None,
             out: Vec::new(),
             partial: Line::default(),
             styled: false,
@@ -141,6 +155,7 @@ impl<B: Backend, R: Record> Front<B, R> {
             completions: None,
             signature_of: None,
             timed: false,
+            submitted: None,
             stale: true,
             options,
         }
@@ -169,155 +184,20 @@ impl<B: Backend, R: Record> Front<B, R> {
         std::mem::take(&mut self.out)
     }
 
-    /// Bytes that the terminal sent.
-    pub fn input(&mut self, bytes: &[u8]) {
-        let mut events = Vec::new();
-        self.decoder.feed(bytes, &mut events);
-        self.take_events(events);
-    }
-
-    /// Whether [`flush`](Self::flush) is to be called when no further byte comes within 30 ms.
-    #[must_use]
-    pub fn is_pending(&self) -> bool {
-        self.decoder.pending()
-    }
-
-    /// No byte came: an Escape is an Escape.
-    pub fn flush(&mut self) {
-        let mut events = Vec::new();
-        self.decoder.flush(&mut events);
-        self.take_events(events);
-    }
-
-    fn take_events(&mut self, events: Vec<Event>) {
-        for event in events {
-            let interrupt = Event::Key(Key::char('c').ctrl());
-            if self.state == State::Running && event == interrupt {
-                // What was typed before it was for what is interrupted.
-                self.queue.clear();
-                self.backend.interrupt();
-            } else {
-                self.queue.push_back(event);
-            }
-        }
-    }
-
     /// Handles what was typed up to something that the driver has to do; None when all is handled.
     pub fn advance(&mut self) -> Option<Flow> {
-        while self.state != State::Running {
-            let Some(event) = self.queue.pop_front() else { break };
-            if let Some(flow) = self.event(event) {
-                if matches!(flow, Flow::Run(_)) {
-                    if self.is_interrupted() {
-                        self.note("KeyboardInterrupt");
-                        self.begin_cell();
-                        continue;
-                    }
-                    self.state = State::Running;
-                }
+        loop {
+            if let Some(flow) = self.take_held() {
+                return Some(flow);
+            }
+            if self.state == State::Running {
+                return None;
+            }
+            let event = self.queue.pop_front()?;
+            if let Some(flow) = self.event(event).and_then(|flow| self.hand_out(flow)) {
                 return Some(flow);
             }
         }
-        None
-    }
-
-    /// Whether Ctrl-C came in one read with the Enter of a cell, as it does over a slow line: the cell does not begin.
-    fn is_interrupted(&mut self) -> bool {
-        let interrupt = Event::Key(Key::char('c').ctrl());
-        let Some(at) = self.queue.iter().rposition(|event| *event == interrupt) else { return false };
-        self.queue.drain(..=at);
-        true
-    }
-
-    fn event(&mut self, event: Event) -> Option<Flow> {
-        match event {
-            Event::Key(key) if self.state == State::Input => self.input_key(key),
-            Event::Key(key) => self.key(key),
-            Event::Paste(text) => {
-                self.completions = None;
-                let lines = self.help.is_some() || self.state == State::Input;
-                let mut judge = Judge { backend: &mut self.backend, record: &self.record, help: lines };
-                self.editor.paste(&text, &mut judge);
-                self.stale = true;
-                None
-            }
-            Event::Background { rgb } => {
-                self.background(rgb);
-                None
-            }
-            Event::Keyboard(_) => None,
-        }
-    }
-
-    fn key(&mut self, key: Key) -> Option<Flow> {
-        self.stale = true;
-        let mut judge = Judge { backend: &mut self.backend, record: &self.record, help: self.help.is_some() };
-        let action = self.editor.key(key, &mut judge);
-        if action != Action::Complete {
-            self.completions = None;
-        }
-        self.act(action)
-    }
-
-    /// A key for the line that `input()` waits for.
-    fn input_key(&mut self, key: Key) -> Option<Flow> {
-        self.stale = true;
-        match (key.code, key.ctrl) {
-            (KeyCode::Char('c'), true) => {
-                self.finish_line();
-                self.state = State::Running;
-                self.backend.interrupt();
-                None
-            }
-            _ => {
-                let mut judge = Judge { backend: &mut self.backend, record: &self.record, help: true };
-                let action = self.editor.key(key, &mut judge);
-                self.input_action(action)
-            }
-        }
-    }
-
-    /// Nothing else waits: the time to look up what is shown below the text.
-    pub fn idle(&mut self) {
-        if self.state != State::Editing || self.help.is_some() {
-            return;
-        }
-        if !self.editor.has_suggestion() {
-            self.with_judge(|editor, judge| editor.suggest(judge));
-            self.stale |= self.editor.has_suggestion();
-        }
-        let (text, cursor) = (self.editor.buffer().as_str(), self.editor.buffer().cursor());
-        let call = in_call(&text[..cursor]);
-        let wanted = call.then(|| (text.to_owned(), cursor));
-        if wanted == self.signature_of {
-            return;
-        }
-        let signature = wanted.as_ref().and_then(|(text, cursor)| self.backend.signature(text, *cursor));
-        self.signature_of = wanted;
-        if signature.as_ref() != self.editor.signature() {
-            self.editor.set_signature(signature);
-            self.stale = true;
-        }
-    }
-
-    /// The terminal has another size.
-    pub fn resized(&mut self, size: Size) {
-        let old = std::mem::replace(&mut self.options.size, size);
-        self.editor.set_size(size);
-        if self.state != State::Running {
-            self.painter.resized(old, size, &mut self.out);
-            self.stale = true;
-        }
-    }
-
-    /// Another program had the terminal.
-    pub fn resumed(&mut self, size: Size) {
-        self.painter.forget();
-        self.options.size = size;
-        self.editor.set_size(size);
-        self.partial.clear();
-        self.adrift = true;
-        self.stale = true;
     }
 
     /// What the user's editor made of the text; None when it failed.
@@ -327,137 +207,4 @@ impl<B: Backend, R: Record> Front<B, R> {
         }
         self.stale = true;
     }
-
-    /// Text that the session, its tasks or its threads printed.
-    pub fn output(&mut self, bytes: &[u8]) {
-        if self.state == State::Running {
-            self.write_output(bytes);
-        } else {
-            self.above(|front| front.write_output(bytes));
-        }
-    }
-
-    /// A value that a cell shows.
-    pub fn shown(&mut self, shown: &Shown) {
-        let text = self.shown_text(shown);
-        self.output(text.as_bytes());
-    }
-
-    /// A line about the session, above the prompt.
-    pub fn tell_note(&mut self, text: &str) {
-        if self.state == State::Running {
-            self.note(text);
-        } else {
-            self.above(|front| front.note(text));
-        }
-    }
-
-    /// A cell waits for a line.
-    pub fn needs_input(&mut self) {
-        self.state = State::Input;
-        // What was printed without a line end is the prompt: the editor writes its last row again.
-        let prompt = match self.partial.last_row(self.options.size.columns) {
-            Some(prompt) => {
-                self.partial.clear();
-                prompt
-            }
-            None => String::new(),
-        };
-        self.painter.forget();
-        self.editor.drop_cell();
-        self.editor.set_python(false);
-        self.editor.set_prompts(prompt, "");
-        self.stale = true;
-    }
-
-    /// The cell is over.
-    pub fn ended(&mut self, ended: Ended) -> Option<Flow> {
-        if self.state == State::Input {
-            self.finish_line();
-        }
-        self.state = State::Running;
-        if !self.partial.is_empty() {
-            self.line_end();
-        }
-        if let Some(traceback) = &ended.traceback {
-            let text = self.traceback_text(traceback);
-            self.write_output(text.as_bytes());
-        }
-        let timed = std::mem::take(&mut self.timed);
-        if let Some(took) = ended.took.filter(|_| timed) {
-            self.note(&format!("{} of time, {} of it computing", seconds(took.wall), seconds(took.cpu)));
-        }
-        if let Some(message) = &ended.message {
-            self.note(message);
-        }
-        if let Some(code) = ended.exit {
-            return Some(Flow::Leave(code));
-        }
-        if let Some(prompts) = ended.prompts {
-            self.prompts = prompts;
-        }
-        self.begin_cell();
-        None
-    }
-
-    /// The first cell begins, with these prompts.
-    pub fn begin(&mut self, prompts: (String, String)) {
-        self.prompts = prompts;
-        self.begin_cell();
-    }
-
-    /// A traceback with the theme's colours.
-    #[must_use]
-    pub fn traceback_text(&self, traceback: &str) -> String {
-        let mut text = String::new();
-        show::traceback(&mut text, traceback, &self.options.theme);
-        text
-    }
-
-    fn begin_cell(&mut self) {
-        self.state = State::Editing;
-        self.signature_of = None;
-        // Where Ctrl-O goes on from is an entry of the cell before.
-        let next = self.record.begin_cell(self.editor.next_entry());
-        self.editor.set_next_entry(next);
-        self.completions = None;
-        self.editor.set_python(self.help.is_none());
-        let mut judge = Judge { backend: &mut self.backend, record: &self.record, help: self.help.is_some() };
-        self.editor.next_cell(&mut judge);
-        self.show_prompts();
-        self.stale = true;
-    }
-
-    fn show_prompts(&mut self) {
-        match &self.help {
-            Some(_) => self.editor.set_prompts("help> ", ""),
-            None => self.editor.set_prompts(self.prompts.0.clone(), self.prompts.1.clone()),
-        }
-    }
-}
-
-fn seconds(duration: std::time::Duration) -> String {
-    match duration.as_secs_f64() {
-        long if long >= 1.0 => format!("{long:.2} s"),
-        short if short >= 1e-3 => format!("{:.2} ms", short * 1e3),
-        tiny => format!("{:.1} µs", tiny * 1e6),
-    }
-}
-
-/// Whether the end of `text` may be within the brackets of a call. The session knows better; this saves asking it.
-fn in_call(text: &str) -> bool {
-    let mut depth = 0_i32;
-    for (from_end, byte) in text.bytes().rev().take(2000).enumerate() {
-        match byte {
-            b')' | b']' | b'}' => depth += 1,
-            b'[' | b'{' if depth > 0 => depth -= 1,
-            b'(' if depth > 0 => depth -= 1,
-            b'(' => {
-                let before = text[..text.len() - from_end - 1].bytes().next_back();
-                return before.is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b')' | b']'));
-            }
-            _ => {}
-        }
-    }
-    false
 }

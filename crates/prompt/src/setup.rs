@@ -88,6 +88,7 @@ impl Setup {
             theme,
             keymap: config.keymap.clone(),
             size: tty.size(),
+            lends_terminal: false,
             images: config.images.unwrap_or_else(|| Protocol::of_environment(var)),
         };
         let mut history = history(&config, import);

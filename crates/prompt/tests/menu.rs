@@ -61,6 +61,7 @@ fn check(keys: &str, shown: &str, asked: usize) {
         keymap: Keymap::emacs(),
         size: Size { columns: 80, rows: 24 },
         theme_is_default: false,
+        lends_terminal: false,
         images: Protocol::None,
     };
     let mut front = Front::new(Counting::default(), Kept::from(History::in_memory()), options);

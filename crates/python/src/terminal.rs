@@ -156,7 +156,8 @@ impl Terminal {
         let tty = Tty::open().map_err(failed)?;
         let waker = tty.waker();
         let (sender, told) = channel();
-        let setup = Setup::of_environment(&tty, python_history().as_deref());
+        let mut setup = Setup::of_environment(&tty, python_history().as_deref());
+        setup.options.lends_terminal = true;
         let size = setup.options.size;
         let mut front = Front::new(Asked(owner), setup.history, setup.options);
         // A program or a start-up file may have run before.
@@ -201,15 +202,15 @@ impl Terminal {
         step.map_err(failed)?.map(|found| flow(py, found)).transpose()
     }
 
-    /// No byte came for 30 ms: as `step`, but an Escape is an Escape.
+    /// No byte came for as long as `pending` says: as `step`, but an Escape is an Escape.
     fn pause<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
         py.detach(|| lock(&self.inner).front.flush());
         self.step(py)
     }
 
-    /// Whether `pause` is to be called when nothing comes for 30 ms.
-    fn is_pending(&self, py: Python<'_>) -> bool {
-        py.detach(|| lock(&self.inner).front.is_pending())
+    /// `pause` is to be called when nothing comes for so many seconds, if any.
+    fn pending(&self, py: Python<'_>) -> Option<f64> {
+        py.detach(|| lock(&self.inner).front.pending()).map(|time| time.as_secs_f64())
     }
 
     /// The descriptors to wait for before `step` is called again.

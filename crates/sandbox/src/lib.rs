@@ -60,8 +60,8 @@ pub use fs::{Change, ChangeKind, FileInfo, FilesError, GrantError, ReadError};
 pub use image::Progress;
 pub use imports::{Image, ImageError};
 pub use keelback_session::{
-    Cell, CellKind, Completion, CompletionKind, Completions, Description, Event, Frame, Limit, Mime, MimeBundle,
-    Outcome, Raised, Restored, Signature, SourceText, Stream, Usage, Value,
+    Cell, CellKind, Completeness, Completion, CompletionKind, Completions, Description, Event, Frame, Limit, Mime,
+    MimeBundle, Outcome, Raised, Restored, Signature, SourceText, Stream, Usage, Value,
 };
 pub use limits::Limits;
 pub use net::NetGrantError;

@@ -16,6 +16,9 @@ pub struct SessionOptions {
     pub arguments: Vec<String>,
     /// Pins clock and randomness: the same cells give the same output, byte for byte. Sleeping takes no time then.
     pub deterministic: Option<u64>,
+    /// Cells cannot `await` outside of functions, and no event loop is around them, as at the prompt of `python3`.
+    /// Default: they can, and share one.
+    pub synchronous: bool,
     /// The terminal that the session's output is shown on: `isatty()` is true then. Default: none.
     pub terminal: Option<TerminalSize>,
 }
@@ -61,6 +64,13 @@ impl SessionOptions {
     #[must_use]
     pub fn terminal(mut self, size: TerminalSize) -> Self {
         self.terminal = Some(size);
+        self
+    }
+
+    /// Has cells run without an event loop.
+    #[must_use]
+    pub fn synchronous(mut self) -> Self {
+        self.synchronous = true;
         self
     }
 

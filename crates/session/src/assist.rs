@@ -2,6 +2,17 @@
 
 use std::ops::Range;
 
+/// Whether source can be run as a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Completeness {
+    /// It can.
+    Complete,
+    /// Further lines could make it a cell.
+    Incomplete,
+    /// No further line could.
+    Invalid,
+}
+
 /// What could stand in a place of the source.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Completions {

@@ -9,7 +9,7 @@ mod event;
 mod outcome;
 mod value;
 
-pub use assist::{Completion, CompletionKind, Completions, Description, Signature, SourceText};
+pub use assist::{Completeness, Completion, CompletionKind, Completions, Description, Signature, SourceText};
 pub use cell::{Cell, CellKind};
 pub use event::{Event, Stream};
 pub use outcome::{Frame, Limit, Mime, MimeBundle, Outcome, Raised, Restored, Usage};

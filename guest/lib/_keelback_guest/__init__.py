@@ -57,6 +57,7 @@ WARM_UP = [
     ("vars",),
     ("run", "pass", "<string>", "program"),
     # Nothing is shown: there is no host yet that could take it.
+    ("whole", "warm = 1\nNone\n"),
     ("run", "warm = 1\nNone\n", None, "interactive"),
     ("complete", "print(warm.real, wa", 19, True),
     ("signature", "print(warm.real, wa", 19),
@@ -117,6 +118,8 @@ def request(message):
             if mode != "program":
                 if mode == "interactive" and session.inputs == 0:
                     session_module.set_prompts()
+                if not session.top_level_await:
+                    loop_module.leave()  # entered again below
                 outcome = session.run(source, filename, mode)
                 if loop._ready or loop._scheduled:
                     # The outcome is what was there when the cell ended: tasks may change it now.
@@ -187,6 +190,7 @@ def _start(options):
     start.apply(session, options)
     signals.limits = limits = dict(options.get("limits") or {})
     start.set_output_limit(limits.get("output"))
+    session.top_level_await = not options.get("synchronous", False)
     if "terminal" in options:
         terminal.set_size(*options["terminal"] or ())
 

@@ -64,6 +64,7 @@ def handlers(session):
 
     return {
         "complete": complete,
+        "whole": session.is_whole,
         "detail": timed(assist.detail),
         "signature": timed(assist.signature),
         "describe": timed(assist.describe),

@@ -20,6 +20,7 @@ use super::Shared;
 /// What the session's thread is asked.
 pub(super) enum Request {
     Run(Run),
+    Completeness(String),
     Complete(String, usize),
     Signature(String, usize),
     Describe(String),
@@ -30,6 +31,7 @@ pub(super) enum Request {
 
 /// What it answers.
 pub(super) enum Answer {
+    Completeness(Option<Completeness>),
     Completions(Completions),
     Signature(Option<Signature>),
     Described(Option<String>),
@@ -93,8 +95,11 @@ impl Asked {
 }
 
 impl Backend for Asked {
-    fn completeness(&mut self, _: &str) -> Option<Completeness> {
-        None // the guess is as good as codeop's and takes no time of the session
+    fn completeness(&mut self, source: &str) -> Option<Completeness> {
+        match self.ask(Request::Completeness(source.to_owned()), DEADLINE)? {
+            Answer::Completeness(completeness) => completeness,
+            _ => None,
+        }
     }
 
     fn complete(&mut self, source: &str, cursor: usize) -> Completions {

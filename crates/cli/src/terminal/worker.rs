@@ -9,22 +9,31 @@ use std::{
         mpsc::{Receiver, Sender, TryRecvError},
     },
     thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 
 use anyhow::Result;
-use keelback_editor::edit::{Candidate, Completions, Signature};
+use keelback_editor::{
+    completeness::Completeness,
+    edit::{Candidate, Completions, Signature},
+};
 use keelback_prompt::{
     backend::{Ended, Shown, Took},
     drive::Told,
     front::Run,
     tty::Waker,
 };
-use keelback_sandbox::{Cell, Engine, Event, Lines, Mime, Outcome, Report, Restored, Session, SessionOptions, Stdin};
+use keelback_sandbox::{
+    Cell, Completion, Engine, Event, Lines, Mime, Outcome, Report, Restored, Session, SessionOptions, Stdin,
+};
 
 use super::{
     Shared,
     backend::{Answer, Request},
 };
+
+/// A key waits for the menu: matches whose details are not known by then are shown without.
+const DETAILS_TIME: Duration = Duration::from_millis(5);
 
 /// Tells the prompt's thread something, and wakes it.
 #[derive(Clone)]
@@ -165,6 +174,7 @@ impl Worker {
                     self.told.tell(Told::Ended(self.ended(report, false)));
                     return Ok(());
                 }
+                Request::Completeness(source) => Answer::Completeness(self.completeness(&source)),
                 Request::Complete(source, cursor) => Answer::Completions(self.complete(&source, cursor)),
                 Request::Signature(source, cursor) => Answer::Signature(self.signature(&source, cursor)),
                 Request::Describe(expression) => Answer::Described(self.describe(&expression)),
@@ -224,7 +234,7 @@ impl Worker {
         let mut messages = report.sync_errors;
         match report.outcome {
             Outcome::Raised(raised) | Outcome::Invalid(raised) => ended.traceback = Some(raised.traceback),
-            Outcome::Incomplete => ended.traceback = Some("SyntaxError: the cell is not complete\n".into()),
+            Outcome::Incomplete => ended.incomplete = true,
             Outcome::Exit { code, message, .. } if !hidden => {
                 ended.exit = Some(code);
                 messages.extend(message);
@@ -243,14 +253,32 @@ impl Worker {
 
     // -- questions ----------------------------------------------------------------------------------------------
 
+    fn completeness(&mut self, source: &str) -> Option<Completeness> {
+        use keelback_sandbox::Completeness as Answered;
+
+        Some(match self.session.completeness(source).ok()? {
+            Answered::Complete => Completeness::Complete,
+            Answered::Incomplete => Completeness::Incomplete,
+            Answered::Invalid => Completeness::Invalid,
+        })
+    }
+
     fn complete(&mut self, source: &str, cursor: usize) -> Completions {
         let Ok(found) = self.session.complete(source, cursor, true) else { return Completions::default() };
-        let candidates = found.matches.into_iter().map(|found| Candidate {
-            text: found.text,
-            kind: format!("{:?}", found.kind).to_lowercase(),
-            detail: found.detail,
-        });
-        Completions { range: found.range, candidates: candidates.collect(), more: found.more }
+        let until = Instant::now() + DETAILS_TIME;
+        let mut candidates = Vec::with_capacity(found.matches.len());
+        for Completion { text, kind, mut detail } in found.matches {
+            if Instant::now() < until
+                && let Ok((short, doc)) = self.session.completion_detail(source, found.range.start, &text)
+            {
+                let told: Vec<String> = [short, doc].into_iter().filter(|text| !text.is_empty()).collect();
+                if !told.is_empty() {
+                    detail = told.join("  ");
+                }
+            }
+            candidates.push(Candidate { text, kind: format!("{kind:?}").to_lowercase(), detail });
+        }
+        Completions { range: found.range, candidates, more: found.more }
     }
 
     fn signature(&mut self, source: &str, cursor: usize) -> Option<Signature> {

@@ -45,9 +45,14 @@ pub(super) fn csi(parameters: &[u8], last: u8, alt: bool, events: &mut Vec<Event
             Event::Key(key)
         }));
     };
-    if let Some(flags) = parameters.strip_prefix(b"?") {
-        if last == b'u' {
-            events.extend(Fields::new(flags).get(0).and_then(|flags| u8::try_from(flags).ok()).map(Event::Keyboard));
+    if let Some(answer) = parameters.strip_prefix(b"?") {
+        match last {
+            b'u' => {
+                events
+                    .extend(Fields::new(answer).get(0).and_then(|flags| u8::try_from(flags).ok()).map(Event::Keyboard));
+            }
+            b'c' => events.push(Event::Attributes),
+            _ => {}
         }
         return;
     }

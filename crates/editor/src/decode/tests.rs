@@ -115,6 +115,7 @@ fn the_kitty_protocol() {
     check("\x1b[57399u\x1b[57414u\x1b[57417;2u\x1b[57376u\x1b[57398u", "0 Enter S-Left F13 F35");
     check("\x1b[57441;2u\x1b[57358u\x1b[99;9u", ""); // Shift, Caps Lock, Super-c
     assert_eq!(decode(b"\x1b[?5u"), [Event::Keyboard(5)]);
+    assert_eq!(decode(b"\x1b[?62;22c\x1b[?6c"), [Event::Attributes, Event::Attributes]);
 }
 
 #[test]

@@ -235,6 +235,13 @@ impl Editor {
         self.after_change();
     }
 
+    /// Goes on with a text that turned out to be no whole cell: as if Enter had opened a line.
+    pub fn reopen(&mut self, text: &str) {
+        self.buffer.set(text);
+        self.open_line();
+        self.after_change();
+    }
+
     /// The entry that the next cell is to begin with.
     #[must_use]
     pub fn next_entry(&self) -> Option<Entry> {

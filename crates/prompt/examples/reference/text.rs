@@ -32,6 +32,12 @@ which further keys narrow the choice. What the history suggests is grey, and Rig
 through lines, then through the history; `C-r` searches it, and `C-r` twice lists what fits. Pasted text goes in as it
 is and runs when Enter is pressed. Output of tasks and threads goes above the prompt. While a cell runs, what is typed
 waits for the next one, and `C-c` interrupts.
+
+`await` works outside of functions, and tasks go on while the prompt waits. With `--no-async` cells have no event loop, as in
+`python3`: `await` outside of a function is a SyntaxError.
+
+Where no theme is configured the terminal is asked for its background once, below the first prompt. The answer reaches no
+cell: one that was typed ahead waits for it, at most 100 ms.
 ";
 
 const KEYS: &str = "

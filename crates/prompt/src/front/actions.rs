@@ -131,10 +131,12 @@ impl<B: Backend, R: Record> Front<B, R> {
             Submission::Word(word) if !self.backend.defined(word.name()) => self.word(word),
             Submission::Command { name, argument } => {
                 self.keep(source);
+                self.submitted = Some((source.to_owned(), argument.to_owned()));
                 self.command(name, argument)
             }
             _ => {
                 self.keep(source);
+                self.submitted = Some((source.to_owned(), source.to_owned()));
                 Some(Flow::Run(Run { source: source.to_owned(), timed: false, hidden: false }))
             }
         }

@@ -1,7 +1,11 @@
 //! What the front writes: the editor's rows, output above them, values, notes.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use keelback_editor::{edit::Keymap, style::Kind, theme::Theme};
+use keelback_editor::{
+    edit::{Keymap, Size},
+    style::Kind,
+    theme::Theme,
+};
 
 use super::{Front, Record, State};
 use crate::{
@@ -19,6 +23,26 @@ impl<B: Backend, R: Record> Front<B, R> {
         let history = self.record.as_history();
         let frame = self.editor.frame(history);
         self.painter.paint(frame, &self.options.theme, &mut self.out);
+    }
+
+    /// The terminal has another size.
+    pub fn resized(&mut self, size: Size) {
+        let old = std::mem::replace(&mut self.options.size, size);
+        self.editor.set_size(size);
+        if self.state != State::Running {
+            self.painter.resized(old, size, &mut self.out);
+            self.stale = true;
+        }
+    }
+
+    /// Another program had the terminal.
+    pub fn resumed(&mut self, size: Size) {
+        self.painter.forget();
+        self.options.size = size;
+        self.editor.set_size(size);
+        self.partial.clear();
+        self.adrift = true;
+        self.stale = true;
     }
 
     /// The prompt begins on a line of its own, in no style of another's.
@@ -75,6 +99,30 @@ impl<B: Backend, R: Record> Front<B, R> {
         }
         write(self);
         self.stale = true;
+    }
+
+    /// Text that the session, its tasks or its threads printed.
+    pub fn output(&mut self, bytes: &[u8]) {
+        if self.state == State::Running {
+            self.write_output(bytes);
+        } else {
+            self.above(|front| front.write_output(bytes));
+        }
+    }
+
+    /// A value that a cell shows.
+    pub fn shown(&mut self, shown: &Shown) {
+        let text = self.shown_text(shown);
+        self.output(text.as_bytes());
+    }
+
+    /// A line about the session, above the prompt.
+    pub fn tell_note(&mut self, text: &str) {
+        if self.state == State::Running {
+            self.note(text);
+        } else {
+            self.above(|front| front.note(text));
+        }
     }
 
     /// Output of the session, at the place where the terminal's cursor is.
@@ -144,6 +192,14 @@ impl<B: Backend, R: Record> Front<B, R> {
             show::styled(&mut text, &note, Kind::Message, &self.options.theme);
             text.push('\n');
         }
+        text
+    }
+
+    /// A traceback with the theme's colours.
+    #[must_use]
+    pub fn traceback_text(&self, traceback: &str) -> String {
+        let mut text = String::new();
+        show::traceback(&mut text, traceback, &self.options.theme);
         text
     }
 

@@ -1,5 +1,6 @@
 //! The front before a session that tests write, on a terminal that is emulated.
 
+mod answer;
 mod cells;
 mod completion;
 mod help;
@@ -112,11 +113,19 @@ impl Prompt {
     }
 
     fn with(columns: u16, rows: u16, change: impl FnOnce(&mut Options)) -> Self {
+        let mut prompt = Prompt::unanswered(columns, rows, change);
+        prompt.keys("\x1b[?62;22c");
+        prompt
+    }
+
+    /// In a terminal that has not said what it is yet.
+    fn unanswered(columns: u16, rows: u16, change: impl FnOnce(&mut Options)) -> Self {
         let mut options = Options {
             theme: Theme::dark(),
             keymap: Keymap::emacs(),
             size: Size { columns, rows },
             theme_is_default: true,
+            lends_terminal: false,
             images: Protocol::None,
         };
         change(&mut options);
@@ -159,7 +168,7 @@ impl Prompt {
     /// Keys: characters as they are, and names as in `<C-a>`.
     fn keys(&mut self, keys: &str) -> &mut Self {
         self.front.input(&bytes_of(keys));
-        if self.front.is_pending() {
+        if self.front.pending().is_some() {
             self.front.flush();
         }
         self.settle()

@@ -3,7 +3,9 @@
 
 use std::ops::Range;
 
-use keelback_session::{Completion, CompletionKind, Completions, Description, Signature, SourceText, Value};
+use keelback_session::{
+    Completeness, Completion, CompletionKind, Completions, Description, Signature, SourceText, Value,
+};
 
 use super::Session;
 use crate::{Error, TerminalSize, marshal};
@@ -12,6 +14,19 @@ use crate::{Error, TerminalSize, marshal};
 const MATCHES_MAX: usize = 10_000;
 
 impl Session {
+    /// Whether `source` is a whole interactive cell. What was compiled to know that is kept for the next cell.
+    ///
+    /// # Errors
+    /// [`Error::SessionLost`] as for a cell.
+    pub fn completeness(&mut self, source: &str) -> Result<Completeness, Error> {
+        match self.ask_for("whole", [Value::from(source)])? {
+            Value::Bool(true) => Ok(Completeness::Complete),
+            Value::Bool(false) => Ok(Completeness::Incomplete),
+            Value::None => Ok(Completeness::Invalid),
+            _ => Err(Error::Protocol("`whole` gave a value of another type".into())),
+        }
+    }
+
     /// What could stand at `cursor`, a byte offset in `source`. With `paths` names of the session's files are completed
     /// in strings.
     ///

@@ -128,6 +128,7 @@ impl Session {
                 ]),
             ),
             ("network", Value::Bool(self.network.is_some())),
+            ("synchronous", Value::Bool(options.synchronous)),
             ("terminal", super::assist::terminal(options.terminal)),
             ("recursion_limit", Value::Int(options.limits.recursion.into())),
         ];

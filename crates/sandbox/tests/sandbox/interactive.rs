@@ -7,7 +7,8 @@ use std::{
 };
 
 use keelback_sandbox::{
-    Cell, CompletionKind, Event, Lines, Outcome, Permissions, Session, SessionOptions, Stdin, Stream, TerminalSize,
+    Cell, Completeness, CompletionKind, Event, Lines, Outcome, Permissions, Session, SessionOptions, Stdin, Stream,
+    TerminalSize,
 };
 
 use crate::{brief, engine, session, session_with};
@@ -55,6 +56,40 @@ fn every_expression_statement_is_shown() {
         ("import sys; old = sys.displayhook; sys.displayhook = lambda v: old([v])", &[], "done"),
         ("5", &["[5]"], "done"),
     ]);
+}
+
+#[test]
+fn a_cell_is_whole_or_could_be() {
+    let mut session = session();
+    let mut check = |source: &str, expected: Completeness| assert_eq!(session.completeness(source).unwrap(), expected);
+    check("x = 3; x", Completeness::Complete);
+    check("await f()", Completeness::Complete);
+    check("if x:", Completeness::Incomplete);
+    check("'''", Completeness::Incomplete);
+    check("x y", Completeness::Invalid);
+    check("return 3", Completeness::Invalid);
+    check("\0", Completeness::Invalid);
+    // Asking is not running, nor is it an input.
+    assert_eq!(shown(&mut session, "x"), (vec![], "NameError: name 'x' is not defined".into()));
+    assert_eq!(session.completeness("1/0").unwrap(), Completeness::Complete);
+    let report = session.run(Cell::interactive("1/0")).unwrap();
+    let Outcome::Raised(raised) = report.outcome else { panic!("{:?}", report.outcome) };
+    assert!(raised.traceback.contains("<python-input-1>"), "{}", raised.traceback);
+}
+
+#[test]
+fn a_synchronous_session_has_no_loop() {
+    let mut session = engine().session(SessionOptions::default().synchronous()).unwrap();
+    let mut check = |source: &str, texts: &[&str], end: &str| {
+        let (found, outcome) = shown(&mut session, source);
+        assert_eq!((found, outcome.as_str()), (texts.iter().map(ToString::to_string).collect(), end), "{source}");
+    };
+    check("await f()", &[], "SyntaxError: 'await' outside function");
+    check("import asyncio; asyncio.get_running_loop()", &[], "RuntimeError: no running event loop");
+    check("async def f(): return asyncio.get_running_loop() is not None", &[], "done");
+    check("asyncio.run(f())", &["True"], "done");
+    check("asyncio.get_running_loop()", &[], "RuntimeError: no running event loop");
+    check("with asyncio.Runner() as runner: runner.run(f())", &["True"], "done");
 }
 
 #[test]

@@ -234,3 +234,26 @@ fn a_window_of_another_size_shows_the_same_text() {
     prompt.keys("<Enter>");
     assert_eq!(prompt.cell(), "aaaa + bbbb + cccc");
 }
+
+#[test]
+fn a_cell_that_the_session_calls_incomplete_goes_on() {
+    let incomplete = || Ended { incomplete: true, ..Ended::default() };
+    let mut prompt = Prompt::new(40, 12);
+    // The session answers after the guess has, and to something that was typed ahead of it.
+    prompt.keys("if x: y<Enter><Enter>z");
+    assert_eq!(prompt.cell(), "if x: y\n");
+    prompt.end(incomplete()).shows(&[">>> if x: y", "...", ">>> if x: y", "...", "... z|"]);
+    let mut prompt = Prompt::new(40, 12);
+    prompt.keys(":time f()<Enter>");
+    assert_eq!(prompt.cell(), "f()");
+    prompt.end(incomplete()).ends(&[">>> :time f()", "... |"]);
+}
+
+#[test]
+fn an_incomplete_cell_that_is_run_as_it_stands_is_an_error() {
+    let mut prompt = Prompt::new(40, 10);
+    prompt.keys("f(\x1b[13;5u");
+    assert_eq!(prompt.cell(), "f(");
+    prompt.end(Ended { incomplete: true, ..Ended::default() });
+    prompt.shows(&[">>> f(", "SyntaxError: the cell is not complete", ">>> |"]);
+}

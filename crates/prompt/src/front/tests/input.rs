@@ -104,3 +104,34 @@ fn a_search_for_a_pasted_text_is_of_no_history_either() {
     prompt.keys("<C-r>").paste("a");
     prompt.keys("b<C-g>").ends(&["? |"]);
 }
+
+#[test]
+fn pasted_lines_answer_one_question_each() {
+    let mut prompt = asking("a? ");
+    prompt.keys("<Left>1").paste("2\n34\n\n5").shows(&[">>> f()", "a? 12", "|"]);
+    for (question, row) in [("b? ", "b? 34"), ("c? ", "c?")] {
+        prompt.output(question).front.needs_input();
+        prompt.settle().ends(&[row, "|"]);
+    }
+    // The last line has no end: it waits for Enter.
+    prompt.output("d? ").front.needs_input();
+    prompt.settle().ends(&["d? 5|"]).keys("<Enter>");
+    let told = ["12", "34", "", "5"].map(|line| format!("Some(\"{line}\\n\")"));
+    assert_eq!(prompt.front.backend.told, told);
+}
+
+#[test]
+fn pasted_lines_that_nobody_asks_for_are_a_paste_at_the_prompt() {
+    let mut prompt = asking("a? ");
+    prompt.flows.clear();
+    prompt.paste("1\nx = 2\ny = 3\n").end(Ended::default());
+    prompt.shows(&[">>> f()", "a? 1", ">>> x = 2", "... y = 3", "... |"]);
+    assert!(prompt.flows.is_empty());
+}
+
+#[test]
+fn ctrl_c_drops_pasted_lines() {
+    let mut prompt = asking("a? ");
+    prompt.paste("1\n2\n").keys("<C-c>").end(Ended::default());
+    prompt.shows(&[">>> f()", "a? 1", ">>> |"]);
+}
