@@ -84,7 +84,7 @@ fn a_synchronous_session_has_no_loop() {
         let (found, outcome) = shown(&mut session, source);
         assert_eq!((found, outcome.as_str()), (texts.iter().map(ToString::to_string).collect(), end), "{source}");
     };
-    check("await f()", &[], "SyntaxError: 'await' outside function");
+    check("await f()", &[], "SyntaxError: 'await' outside function (<python-input-0>, line 1)");
     check("import asyncio; asyncio.get_running_loop()", &[], "RuntimeError: no running event loop");
     check("async def f(): return asyncio.get_running_loop() is not None", &[], "done");
     check("asyncio.run(f())", &["True"], "done");
