@@ -141,6 +141,8 @@ class Front(Answers):
                 flush = loop.call_later(_ESCAPE_TIME, step, True)
 
         fds = self.native.fds()
+        # uvloop makes what it waits for non-blocking, and with it the stdin of the cells.
+        blocking = [os.get_blocking(fd) for fd in fds]
         self.waiting = True
         try:
             for fd in fds:
@@ -149,8 +151,9 @@ class Front(Answers):
             return await flow
         finally:
             self.waiting = False
-            for fd in fds:
+            for fd, blocks in zip(fds, blocking):
                 loop.remove_reader(fd)
+                os.set_blocking(fd, blocks)
             if flush is not None:
                 flush.cancel()
 

@@ -101,6 +101,7 @@ class Plain:
             return read.result()
         # A descriptor of our own: the program may wait for the other.
         fd = os.dup(stdin.fileno())
+        blocks = os.get_blocking(fd)  # uvloop does not leave it so
         try:
             with Interrupting(self._live, loop, idle=interrupted) if os.isatty(fd) else nullcontext():
                 try:
@@ -112,6 +113,7 @@ class Plain:
                     return await read
                 finally:
                     loop.remove_reader(fd)
+                    os.set_blocking(fd, blocks)
         finally:
             os.close(fd)
 

@@ -196,7 +196,7 @@ class Interrupts(LoopTest):
     def test_twice_on_a_cell_that_refuses(self):
         prompt = self.program()
         prompt.run("async def s():\n    while True:\n        try: await asyncio.sleep(1000)\n"
-                   "        except asyncio.CancelledError: say('n', 'o')\n")
+                   "        except asyncio.CancelledError: soon(say, 'n', 'o')\n")
         self.enter(prompt, "soon(say, 'be', 'gun'); await s()")
         prompt.see(rb"begun")
         prompt.type(CTRL_C)
