@@ -156,7 +156,7 @@ class _Read(io.TextIOBase):
 
 
 _STREAMS = {"stdout": _Output, "stderr": _Output, "stdin": _Input}
-_installed = {}
+_installed: dict[str, _Stream] = {}
 _holders = 0
 
 
