@@ -38,6 +38,7 @@ __all__ = [
     "Variable",
     "interact",
     "load",
+    "prompt",
 ]
 
 
@@ -64,6 +65,7 @@ _NAMES = {
     "_interact": ("interact",),
     "_native": ("__version__",),
     "_pool": ("Pool",),
+    "_prompt": ("prompt",),
     "_result": ("Error", "Event", "FileChange", "Frame", "Result", "Usage", "Variable"),
     "_sandbox": ("Checkpoint", "Limits", "Sandbox", "load"),
     "_tools": ("Parameter", "Tool"),

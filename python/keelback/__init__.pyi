@@ -18,6 +18,7 @@ from ._image import Image
 from ._interact import interact
 from ._native import __version__
 from ._pool import Pool
+from ._prompt import prompt
 from ._result import Error, Event, FileChange, Frame, Result, Usage, Variable
 from ._sandbox import Checkpoint, Limits, Sandbox, load
 from ._tools import Parameter, Tool
@@ -53,4 +54,5 @@ __all__ = [
     "Variable",
     "interact",
     "load",
+    "prompt",
 ]

@@ -4,12 +4,12 @@ Messages, prompts and ends are those of `keelback.code.InteractiveConsole`, whos
 whole prompt. Whatever the prompt changes in the process while it is open is as before when it has closed.
 """
 
-import os
 import sys
 from contextlib import contextmanager
 
 from . import code
-from ._scope import Scope, namespace_of
+from ._front import has_terminal
+from ._scope import namespace_of, synchronized
 from ._terminal import Terminal
 
 _SIGNALLED = 128  # a prompt that a signal ends has this status and the signal's number
@@ -27,7 +27,7 @@ def interact(banner=None, readfunc=None, local=None, exitmsg=None, local_exit=Fa
     """
     if local is None:
         local = namespace_of(sys._getframe(1))
-    in_terminal = readfunc is None and isinstance(local, dict) and _has_terminal()
+    in_terminal = readfunc is None and isinstance(local, dict) and has_terminal()
     console = InteractiveConsole(local, readfunc, in_terminal, local_exit)
     if readfunc is None and not in_terminal:
         try:
@@ -36,16 +36,6 @@ def interact(banner=None, readfunc=None, local=None, exitmsg=None, local_exit=Fa
             pass
     with _stdin_kept_open():
         console.interact(banner, exitmsg)
-
-
-def _has_terminal():
-    """Whether the full prompt can be shown, and is wanted."""
-    if os.environ.get("PYTHON_BASIC_REPL") or os.environ.get("TERM", "") in ("", "dumb"):
-        return False
-    try:
-        return (sys.stdin.fileno(), sys.stdout.fileno()) == (0, 1) and os.isatty(0) and os.isatty(1)
-    except (AttributeError, OSError, ValueError):
-        return False  # None, or a stream of somebody's own
 
 
 @contextmanager
@@ -82,7 +72,7 @@ class InteractiveConsole(code.InteractiveConsole):
 
     def push(self, line, *arguments, **options):
         more = False
-        with self._until_exit(), _synchronized(self.locals):
+        with self._until_exit(), synchronized(self.locals):
             more = super().push(line, *arguments, **options)
         return more
 
@@ -128,70 +118,27 @@ class _Prompt(Terminal):
 
     def _failed(self, error):
         outcome = type(self._session).failed(self._session, error)
-        if outcome[0] != "exit":
-            return outcome
-        if isinstance(error, SystemExit):
-            raise error
-        # From a `sys.excepthook` of the program.
-        raise SystemExit(outcome[1] if outcome[2] is None else outcome[2])
+        if outcome[0] == "exit":
+            # Not raised by the cell itself if a `sys.excepthook` of the program did.
+            leaves = isinstance(error, SystemExit)
+            self._exit = error if leaves else SystemExit(outcome[1] if outcome[2] is None else outcome[2])
+        return outcome
 
     def run_cell(self, source, hidden):
         try:
-            with _synchronized(self.namespace), _interruptible():
+            with synchronized(self.namespace), _interruptible():
                 return super().run_cell(source, hidden)
         finally:
             if self._session is not None:
                 _Prompt.inputs = self._session.inputs
 
-    # The loop of the prompt runs inside that of the program, if the program has one in this thread, and is the current
-    # one only while it runs.
+    def tell(self, outcome, took):
+        if outcome[0] == "exit":
+            raise self._exit
+        return super().tell(outcome, took)
 
     def announce(self, loop):
-        pass
-
-    def run_awaitable(self, coroutine):
-        with _no_running_loop():
-            return super().run_awaitable(coroutine)
-
-    def _wait_in_loop(self):
-        with _no_running_loop():
-            return super()._wait_in_loop()
-
-    def close_loop(self):
-        with _no_running_loop():
-            super().close_loop()
-
-
-@contextmanager
-def _synchronized(namespace):
-    """A cell begins with the names of the program as they are, and the program goes on with those of the cell."""
-    if not isinstance(namespace, Scope):
-        yield
-        return
-    namespace.synchronize()
-    try:
-        yield
-    finally:
-        namespace.synchronize()
-
-
-@contextmanager
-def _no_running_loop():
-    """Let another event loop run in this thread, where one may be running already."""
-    asyncio = sys.modules.get("asyncio")
-    loop = None if asyncio is None else asyncio._get_running_loop()
-    if loop is None:
-        yield
-        return
-    # Since 3.14 a thread knows one current task, before that a loop does.
-    swap = asyncio.tasks._swap_current_task if sys.version_info >= (3, 14) else lambda loop, task: None
-    task = swap(loop, None)
-    asyncio._set_running_loop(None)
-    try:
-        yield
-    finally:
-        asyncio._set_running_loop(loop)
-        swap(loop, task)
+        pass  # the program's own loop, if it has one, stays the current one
 
 
 @contextmanager

@@ -5,6 +5,7 @@ a `Scope` joins the caller's locals with its globals.
 """
 
 import sys
+from contextlib import contextmanager
 
 _OPTIMIZED = 0x1  # inspect.CO_OPTIMIZED: locals are not in a dict, as in functions
 # PEP 667: what `frame.f_locals` gives can change the variables of a function.
@@ -17,6 +18,19 @@ def namespace_of(frame):
     if frame.f_locals is frame.f_globals:
         return frame.f_globals
     return Scope(frame)
+
+
+@contextmanager
+def synchronized(namespace):
+    """A cell begins with the names of the program as they are, and the program goes on with those of the cell."""
+    if not isinstance(namespace, Scope):
+        yield
+        return
+    namespace.synchronize()
+    try:
+        yield
+    finally:
+        namespace.synchronize()
 
 
 class Scope(dict):

@@ -183,7 +183,7 @@ class Session:
         tree = ast.Interactive(compile(rest, filename, "exec", _PARSE | self._flags(), True).body)
         return silent, compile(tree, filename, "single", self._flags(), True)
 
-    def is_whole(self, source):
+    def is_whole(self, source, filename=None):
         """Whether *source* is a whole interactive cell (True), could become one (False), or never will (None).
 
         What was compiled is kept for `run`, which most likely comes next.
@@ -191,7 +191,7 @@ class Session:
         import warnings
 
         self._compiled = None
-        key = source, f"<python-input-{self.inputs}>", self._flags()
+        key = source, filename or self.filename(), self._flags()
         flags = self.flags
         try:
             with warnings.catch_warnings(record=True) as warned:
@@ -206,6 +206,28 @@ class Session:
             return codes is not None
         finally:
             self.flags = flags
+
+    def awaits(self, source, filename=None):
+        """Whether running *source* as an interactive cell awaits outside of functions. What was compiled is kept."""
+        key = source, filename or self.filename(), self._flags()
+        if self._compiled is None or self._compiled[0] != key:
+            self._compiled = None
+            flags = self.flags
+            try:
+                codes = self.compile_interactive(source, key[1])
+            except Exception:
+                return False  # running it says what is wrong with it
+            else:
+                if codes is None:
+                    return False
+                self._compiled = key, codes, self.flags
+            finally:
+                self.flags = flags
+        return any(code is not None and code.co_flags & _COROUTINE for code in self._compiled[1])
+
+    def filename(self):
+        """What tracebacks call the next interactive cell, if nobody else names it."""
+        return f"<python-input-{self.inputs}>"
 
     def _compile_again(self, source, filename):
         """`compile_interactive` of a cell that may have been compiled a moment ago."""
@@ -317,7 +339,7 @@ class Session:
     def _begin_interactive(self, source, filename):
         """`(codes, None)`, or `(None, outcome)` of a cell that cannot be run."""
         if filename is None:
-            filename = f"<python-input-{self.inputs}>"
+            filename = self.filename()
         try:
             codes = self._compile_again(source, filename)
         except (SyntaxError, ValueError, OverflowError, MemoryError, RecursionError) as error:

@@ -9,6 +9,7 @@ use crate::{
     front::{Flow, Front, Record},
     programs,
     tty::{OutputMode, RawMode, Ready, Tty, exit_status},
+    unmarked::{self, PAUSE, Unmarked},
 };
 
 /// What a session tells while a prompt stands before it. Whoever sends one wakes the terminal with its waker.
@@ -32,6 +33,7 @@ pub struct Driver {
     tty: Tty,
     raw: Option<RawMode>,
     buffer: Vec<u8>,
+    unmarked: Unmarked,
     /// A signal came that the caller has a handler for: not to be waited over.
     interrupted: bool,
 }
@@ -40,7 +42,7 @@ impl Driver {
     /// A driver of `tty`, which is left as it is for now.
     #[must_use]
     pub fn new(tty: Tty) -> Self {
-        Driver { tty, raw: None, buffer: vec![0; 64 << 10], interrupted: false }
+        Driver { tty, raw: None, buffer: vec![0; 64 << 10], unmarked: Unmarked::default(), interrupted: false }
     }
 
     /// The terminal.
@@ -79,14 +81,28 @@ impl Driver {
         if flow.is_some() || std::mem::take(&mut self.interrupted) {
             return Ok(flow);
         }
-        let pending = front.pending();
+        let pending = self.pending(front);
         let ready = self.tty.wait(pending)?;
         if ready == Ready::default() && pending.is_some() {
-            front.flush();
+            self.flush(front);
         }
         let flow = self.take(front, &ready);
         self.interrupted = false; // told by coming back
         flow
+    }
+
+    /// How long to wait for a further byte before [`flush`](Self::flush) is to be called; None for no such need.
+    #[must_use]
+    pub fn pending<B: Backend, R: Record>(&self, front: &Front<B, R>) -> Option<Duration> {
+        front.pending().or(self.unmarked.is_holding().then_some(PAUSE))
+    }
+
+    /// No byte came for as long as [`pending`](Self::pending) says: an Escape is an Escape, and a paste without marks is over.
+    pub fn flush<B: Backend, R: Record>(&mut self, front: &mut Front<B, R>) {
+        if self.unmarked.is_holding() {
+            front.input(&self.unmarked.release());
+        }
+        front.flush();
     }
 
     /// Does all there is to do without waiting; a cell to run, or that the user leaves.
@@ -98,7 +114,7 @@ impl Driver {
         front: &mut Front<B, R>,
         told: &Receiver<Told>,
     ) -> io::Result<Option<Flow>> {
-        self.enter()?;
+        self.enter(front)?;
         loop {
             while let Ok(told) = told.try_recv() {
                 let flow = match told {
@@ -172,7 +188,17 @@ impl Driver {
         }
         if ready.input {
             let count = self.tty.read(&mut self.buffer)?;
-            front.input(&self.buffer[..count]);
+            let (answers, bytes) = self.buffer[..count].split_at(unmarked::answers(&self.buffer[..count]));
+            if !answers.is_empty() {
+                front.input(answers);
+            }
+            let begun = self.unmarked.is_holding();
+            if !(begun || front.is_between_keys()) || !self.unmarked.hold(bytes) {
+                if begun {
+                    front.input(&self.unmarked.release());
+                }
+                front.input(bytes);
+            }
         } else if ready.hangup {
             self.release();
             return Ok(Some(Flow::Leave(129))); // as a shell tells of SIGHUP
@@ -211,17 +237,21 @@ impl Driver {
                 }
             }
         }
-        self.enter()?;
+        self.enter(front)?;
         front.resumed(self.size());
         Ok(None)
     }
 
-    fn enter(&mut self) -> io::Result<()> {
+    fn enter<B: Backend, R: Record>(&mut self, front: &mut Front<B, R>) -> io::Result<()> {
         if self.raw.is_none() {
             // Threads and programs of the session may write to the terminal too.
             let mut raw = self.tty.raw(OutputMode::Processed)?;
             raw.enter()?;
             self.raw = Some(raw);
+            // What was typed before the prompt stands here are keys, however many lines, and no paste.
+            if let Ok(count) = self.tty.read(&mut self.buffer) {
+                front.input(&self.buffer[..count]);
+            }
         }
         Ok(())
     }

@@ -14,4 +14,5 @@ pub mod record;
 pub mod setup;
 pub mod show;
 pub mod tty;
+mod unmarked;
 pub mod words;

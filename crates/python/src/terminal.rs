@@ -1,4 +1,4 @@
-//! `_native.Terminal`: the prompt on the installed interpreter. Cells run in Python (`keelback._terminal`); here is the
+//! `_native.Terminal`: the prompt on the installed interpreter. Cells run in Python (`keelback._front`); here is the
 //! prompt, which waits without the interpreter's lock and takes it to ask the session something.
 
 use std::{
@@ -202,15 +202,23 @@ impl Terminal {
         step.map_err(failed)?.map(|found| flow(py, found)).transpose()
     }
 
-    /// No byte came for as long as `pending` says: as `step`, but an Escape is an Escape.
+    /// No byte came for as long as `pending` says: as `step`, but an Escape is an Escape, and a paste without marks is over.
     fn pause<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
-        py.detach(|| lock(&self.inner).front.flush());
+        py.detach(|| {
+            let mut inner = lock(&self.inner);
+            let Inner { front, driver, .. } = &mut *inner;
+            driver.flush(front);
+        });
         self.step(py)
     }
 
     /// `pause` is to be called when nothing comes for so many seconds, if any.
     fn pending(&self, py: Python<'_>) -> Option<f64> {
-        py.detach(|| lock(&self.inner).front.pending()).map(|time| time.as_secs_f64())
+        py.detach(|| {
+            let inner = lock(&self.inner);
+            inner.driver.pending(&inner.front)
+        })
+        .map(|time| time.as_secs_f64())
     }
 
     /// The descriptors to wait for before `step` is called again.

@@ -16,6 +16,12 @@ impl<B: Backend, R: Record> Front<B, R> {
         self.take_events(events);
     }
 
+    /// Whether the cell is being edited and nothing of a key, or of a marked paste, has been taken yet.
+    #[must_use]
+    pub fn is_between_keys(&self) -> bool {
+        self.state == State::Editing && self.queue.is_empty() && self.decoder.is_between_keys()
+    }
+
     pub(super) fn take_events(&mut self, events: Vec<Event>) {
         let interrupt = Event::Key(Key::char('c').ctrl());
         for event in events {
