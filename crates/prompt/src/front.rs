@@ -5,6 +5,7 @@ mod actions;
 mod judge;
 mod line;
 mod screen;
+mod secret;
 #[cfg(test)]
 mod tests;
 
@@ -20,7 +21,7 @@ use keelback_editor::{
 
 use self::{judge::Judge, line::Line};
 use crate::{
-    backend::{Backend, Ended, Shown},
+    backend::{Backend, Ended, Shown, Told},
     show,
 };
 
@@ -116,6 +117,8 @@ pub struct Front<B, R> {
     /// What the signature below was asked for.
     signature_of: Option<(String, usize)>,
     timed: bool,
+    /// What was typed of a line that is not to be seen.
+    secret: Option<String>,
     /// What is on the screen is not what the editor holds.
     stale: bool,
 }
@@ -141,6 +144,7 @@ impl<B: Backend, R: Record> Front<B, R> {
             completions: None,
             signature_of: None,
             timed: false,
+            secret: None,
             stale: true,
             options,
         }
@@ -231,8 +235,13 @@ impl<B: Backend, R: Record> Front<B, R> {
 
     fn event(&mut self, event: Event) -> Option<Flow> {
         match event {
+            Event::Key(key) if self.secret.is_some() => self.secret_key(key),
             Event::Key(key) if self.state == State::Input => self.input_key(key),
             Event::Key(key) => self.key(key),
+            Event::Paste(text) if self.secret.is_some() => {
+                self.secret_paste(&text);
+                None
+            }
             Event::Paste(text) => {
                 self.completions = None;
                 let mut judge = Judge { backend: &mut self.backend, record: &self.record, help: self.help.is_some() };
@@ -303,6 +312,7 @@ impl<B: Backend, R: Record> Front<B, R> {
     pub fn resized(&mut self, size: Size) {
         let old = std::mem::replace(&mut self.options.size, size);
         self.editor.set_size(size);
+        self.backend.resized(size.columns);
         if self.state != State::Running {
             self.painter.resized(old, size, &mut self.out);
             self.stale = true;
@@ -312,7 +322,10 @@ impl<B: Backend, R: Record> Front<B, R> {
     /// Another program had the terminal.
     pub fn resumed(&mut self, size: Size) {
         self.painter.forget();
-        self.options.size = size;
+        if self.options.size != size {
+            self.options.size = size;
+            self.backend.resized(size.columns);
+        }
         self.editor.set_size(size);
         self.partial.clear();
         self.adrift = true;
@@ -325,6 +338,20 @@ impl<B: Backend, R: Record> Front<B, R> {
             self.editor.set_text(text.trim_end_matches('\n'));
         }
         self.stale = true;
+    }
+
+    /// What the session tells; what the driver is to do about it.
+    pub fn tell(&mut self, told: Told) -> Option<Flow> {
+        match told {
+            Told::Output(bytes) => self.output(&bytes),
+            Told::Shown(shown) => self.shown(&shown),
+            Told::Raised(traceback) => self.raised(&traceback),
+            Told::NeedsInput => self.needs_input(),
+            Told::NeedsSecret => self.needs_secret(),
+            Told::Note(text) => self.tell_note(&text),
+            Told::Ended(ended) => return self.ended(ended),
+        }
+        None
     }
 
     /// Text that the session, its tasks or its threads printed.
@@ -340,6 +367,16 @@ impl<B: Backend, R: Record> Front<B, R> {
     pub fn shown(&mut self, shown: &Shown) {
         let text = self.shown_text(shown);
         self.output(text.as_bytes());
+    }
+
+    /// An exception that left a cell.
+    pub fn raised(&mut self, traceback: &str) {
+        let text = self.traceback_text(traceback);
+        if self.state == State::Running {
+            self.print(&text);
+        } else {
+            self.above(|front| front.print(&text));
+        }
     }
 
     /// A line about the session, above the prompt.
@@ -369,9 +406,10 @@ impl<B: Backend, R: Record> Front<B, R> {
         self.stale = true;
     }
 
-    /// The cell is over.
+    /// The cell is over; while none runs, the session is.
     pub fn ended(&mut self, ended: Ended) -> Option<Flow> {
-        if self.state == State::Input {
+        self.secret = None;
+        if self.state != State::Running {
             self.finish_line();
         }
         self.state = State::Running;
@@ -403,6 +441,12 @@ impl<B: Backend, R: Record> Front<B, R> {
     pub fn begin(&mut self, prompts: (String, String)) {
         self.prompts = prompts;
         self.begin_cell();
+    }
+
+    /// A cell runs already: the first prompt comes when it has [ended](Self::ended).
+    pub fn begin_running(&mut self, prompts: (String, String)) {
+        self.prompts = prompts;
+        self.state = State::Running;
     }
 
     /// A traceback with the theme's colours.
