@@ -40,7 +40,12 @@ pub enum How {
 #[derive(Debug, Clone, PartialEq)]
 pub enum News {
     /// An event of the session or of the application.
-    Event(Event),
+    Event {
+        /// What happened.
+        event: Event,
+        /// It names the cell that was sent from here and is not over.
+        own: bool,
+    },
     /// There is no connection for now.
     Away(Lost),
     /// There is one again. The missed events follow, but for so many that the server no longer has.
@@ -86,8 +91,6 @@ struct State {
     seq: u64,
     /// The cell that is to be answered.
     cell: Option<Pending>,
-    /// The last cell that began, and who sent it.
-    began: Option<(Option<(u64, RequestId)>, CellNumber)>,
     /// Counts the cells of this session, to tell a late answer from the present one.
     serial: u64,
     columns: Option<u16>,
@@ -208,15 +211,9 @@ impl Session {
         let answered = Arc::clone(inner);
         let sent = client.send(&request, move |answer| answered.answered(serial, answer));
         let mut state = lock(&inner.state);
-        let began = state.began;
         let pending = state.cell.as_mut().filter(|pending| pending.serial == serial);
         match (sent, pending) {
-            (Ok(id), Some(pending)) => {
-                let by = Some((number, id));
-                pending.by = by;
-                // The cell may have begun already.
-                pending.number = began.filter(|(sender, _)| *sender == by).map(|(_, cell)| cell);
-            }
+            (Ok(id), Some(pending)) => pending.by = Some((number, id)),
             (Ok(_), None) => {}
             (Err(error), _) => {
                 state.cell = None;
@@ -356,13 +353,16 @@ impl Inner {
     fn event(self: &Arc<Self>, event: Event) {
         let mut over = None;
         let mut unclear = false;
-        {
+        let own = {
             let mut state = lock(&self.state);
             if let Some(seq) = event.seq {
                 state.seq = state.seq.max(seq);
             }
             if let Body::Status(status) = &event.body {
                 state.follow(status);
+            }
+            let number = state.cell.as_ref().and_then(|pending| pending.number);
+            if let Body::Status(status) = &event.body {
                 let orphan = state.cell.as_ref().filter(|pending| pending.orphan && status.state == event::State::Idle);
                 if let Some(pending) = orphan {
                     match pending.number {
@@ -372,8 +372,9 @@ impl Inner {
                     }
                 }
             }
-        }
-        (self.tell)(News::Event(event));
+            number.is_some() && number == cell_of(&event.body)
+        };
+        (self.tell)(News::Event { event, own });
         if let Some(pending) = over {
             (pending.then)(Verdict::Unseen);
         }
@@ -507,11 +508,23 @@ impl Inner {
 
 impl State {
     fn follow(&mut self, status: &event::Status) {
-        let (event::State::Busy, Some(cell)) = (status.state, status.cell) else { return };
-        self.began = Some((status.by, cell));
-        if let Some(pending) = self.cell.as_mut().filter(|pending| pending.by.is_some() && pending.by == status.by) {
+        let (event::State::Busy, Some(by), Some(cell)) = (status.state, status.by, status.cell) else { return };
+        let Some(pending) = &mut self.cell else { return };
+        // The number of a request may be known only after its cell has begun; there is no other one of this connection.
+        if pending.by.map_or(by.0 == self.welcome.client, |own| own == by) {
             pending.number = Some(cell);
         }
+    }
+}
+
+/// The cell that an event names.
+fn cell_of(body: &Body) -> Option<CellNumber> {
+    match body {
+        Body::Shown(shown) => Some(shown.cell),
+        Body::Raised(raised) => Some(raised.cell),
+        Body::NeedInput(asked) => Some(asked.cell),
+        Body::Status(status) => status.cell,
+        _ => None,
     }
 }
 
