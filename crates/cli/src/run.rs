@@ -42,6 +42,9 @@ pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
     if error.is::<Usage>() {
         return Some("keelback run --help and keelback mcp --help list the options".into());
     }
+    if let Some(unreachable) = error.downcast_ref::<crate::attach::Unreachable>() {
+        return unreachable.hint.clone();
+    }
     match error.downcast_ref::<Error>()? {
         Error::Grant(_) => Some("a grant is PATH or PATH:GUEST, where PATH is there and GUEST is absolute".into()),
         Error::Network(_) => Some("write for example --allow-net api.example.org:443".into()),

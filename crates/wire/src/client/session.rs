@@ -30,10 +30,13 @@ const LEAVE_DEADLINE: Duration = Duration::from_secs(1);
 pub enum How {
     /// One that is not there yet; without a name the server makes one.
     New(Option<String>),
-    /// One that is there, with all of its events that are kept.
-    Attach(String),
-    /// The one of this name, whether it is there or not.
-    Either(String),
+    /// The one of this name, which is opened if it is not there.
+    Join {
+        /// Its name.
+        name: String,
+        /// Whether the events that the server keeps of it come first.
+        replay: bool,
+    },
 }
 
 /// What comes without being asked for.
@@ -148,14 +151,15 @@ impl Session {
         let client = session.0.connect()?;
         lock(&session.0.state).client = Some(client.clone());
         let open = |name: Option<String>| session.0.enter(&client, &Open { name, columns });
-        let attach = |name: &str| session.0.enter(&client, &Attach { session: name.to_owned(), after: Some(0) });
         let opened = match how {
             How::New(name) => open(name.clone()),
-            How::Attach(name) => attach(name),
-            How::Either(name) => match attach(name) {
-                Err(CallError::Refused(failure)) if failure.code == Code::Unknown => open(Some(name.clone())),
-                opened => opened,
-            },
+            How::Join { name, replay } => {
+                let attach = Attach { session: name.clone(), after: replay.then_some(0) };
+                match session.0.enter(&client, &attach) {
+                    Err(CallError::Refused(failure)) if failure.code == Code::Unknown => open(Some(name.clone())),
+                    opened => opened,
+                }
+            }
         }?;
         Ok((session, opened))
     }

@@ -369,7 +369,7 @@ fn a_cell_is_answered_after_what_it_printed() {
 
 #[test]
 fn a_session_that_is_there_or_not() {
-    let attached = stage(How::Either("a".into()), |accept, _| {
+    let attached = stage(How::Join { name: "a".into(), replay: true }, |accept, _| {
         let mut fake = accept();
         fake.welcome();
         let (id, fields) = fake.expect("attach");
@@ -380,7 +380,7 @@ fn a_session_that_is_there_or_not() {
     assert_eq!(attached.session.as_ref().expect("a session").1.running, Some(3));
     drop(attached.session);
     attached.server.join().expect("the server");
-    let opened_anew = stage(How::Either("a".into()), |accept, _| {
+    let opened_anew = stage(How::Join { name: "a".into(), replay: true }, |accept, _| {
         let mut fake = accept();
         fake.welcome();
         let (id, _) = fake.expect("attach");
