@@ -88,6 +88,9 @@ fn cannot_open(address: &Address, error: OpenError) -> anyhow::Error {
             let source = std::error::Error::source(&error).map_or(String::new(), |source| format!(": {source}"));
             unreachable(format!("{error}{source}")).into()
         }
+        OpenError::Connect(error @ ConnectError::Key { .. }) => {
+            unreachable(error.to_string()).hint("the key changes whenever the program starts anew").into()
+        }
         OpenError::Call(CallError::Refused(failure)) if failure.code == Code::Version => {
             unreachable(format!("the server speaks another version of the protocol: {failure}"))
                 .hint("attach with the keelback that is installed where the program runs")

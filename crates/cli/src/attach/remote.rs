@@ -71,7 +71,8 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// A session of another program, as a prompt asks for it.
 pub(crate) struct Remote {
-    session: Session,
+    /// The session.
+    pub(crate) session: Session,
     teller: Teller,
     shared: Arc<Mutex<Shared>>,
     /// It was there before: it is left as it was found.
@@ -128,11 +129,6 @@ impl Remote {
             self.teller.tell(Told::Output(asked.prompt.clone().into_bytes()));
             self.teller.tell(if asked.hidden { Told::NeedsSecret } else { Told::NeedsInput });
         }
-    }
-
-    /// The session.
-    pub(crate) fn session(&self) -> &Session {
-        &self.session
     }
 
     /// Runs a cell; that it ended is told.

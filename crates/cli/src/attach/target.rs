@@ -1,12 +1,17 @@
 //! What a target means: a socket, a process, a name.
 
 use std::{
+    env, fs,
     io::{self, IsTerminal, Write},
     path::Path,
 };
 
-use anyhow::Result;
-use keelback_wire::{client::Address, discover::Served};
+use anyhow::{Context, Result};
+use keelback_wire::{
+    client::Address,
+    discover::Served,
+    tls::{Key, TlsError},
+};
 
 use super::{list, pid, unreachable};
 use crate::args::AttachArgs;
@@ -15,6 +20,9 @@ use crate::args::AttachArgs;
 pub(super) fn address(target: &str, args: &AttachArgs, found: impl Fn() -> Result<Vec<Served>>) -> Result<Address> {
     if target.contains('/') {
         return Ok(Address::Unix(target.into()));
+    }
+    if let Some((host, port)) = host_and_port(target) {
+        return Ok(Address::Tcp { host, port, key: key(args)? });
     }
     if let Ok(pid) = target.parse::<u32>() {
         let served = found()?;
@@ -39,6 +47,30 @@ pub(super) fn address(target: &str, args: &AttachArgs, found: impl Fn() -> Resul
     }
 }
 
+/// `host:port`, `[::1]:port`.
+fn host_and_port(target: &str) -> Option<(String, u16)> {
+    let (host, port) = target.rsplit_once(':')?;
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let host = bare.unwrap_or(host);
+    if host.is_empty() || (bare.is_none() && host.contains(':')) {
+        return None;
+    }
+    Some((host.to_owned(), port.parse().ok()?))
+}
+
+/// The key that lets in at a server on TCP.
+fn key(args: &AttachArgs) -> Result<Key> {
+    let text = match (&args.key, env::var("KEELBACK_KEY")) {
+        (Some(path), _) => fs::read_to_string(path).with_context(|| format!("`{}`", path.display()))?,
+        (None, Ok(key)) => key,
+        (None, Err(_)) => {
+            let hint = "--key FILE or KEELBACK_KEY gives the key that the server showed when it started";
+            return Err(unreachable("a server on TCP wants a key").hint(hint).into());
+        }
+    };
+    text.parse().map_err(|error: TlsError| unreachable(error.to_string()).into())
+}
+
 /// Where a program of the list is served; one that waits for its signal is sent it.
 pub(super) fn of_served(served: &Served, args: &AttachArgs) -> Result<Address> {
     match served.armed {
@@ -61,4 +93,20 @@ pub(super) fn agrees(question: &str, args: &AttachArgs) -> Result<bool> {
     let mut line = String::new();
     io::stdin().read_line(&mut line)?;
     Ok(matches!(line.trim(), "y" | "Y" | "yes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_have_ports() {
+        let read = |target: &str| host_and_port(target).map(|(host, port)| format!("{host} {port}"));
+        for (target, expected) in [("a.example:44", Some("a.example 44")), ("[::1]:5", Some("::1 5"))] {
+            assert_eq!(read(target).as_deref(), expected);
+        }
+        for target in ["a", "a:", ":5", "::1", "a:b", "a:70000", "[::1]"] {
+            assert_eq!(read(target), None, "{target}");
+        }
+    }
 }
