@@ -219,7 +219,7 @@ pub(crate) struct AttachArgs {
     #[arg(short = 'y', long)]
     pub(crate) yes: bool,
     /// The folder that holds the package keelback, for a program whose Python does not have it
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", overrides_with = "package")]
     pub(crate) package: Option<PathBuf>,
 }
 

@@ -28,8 +28,12 @@ pub struct Served {
     pub started: f64,
     /// The version of its Python.
     pub python: String,
-    /// The path of its socket.
-    pub socket: String,
+    /// The path of its Unix socket.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub socket: Option<String>,
+    /// `host:port` of a server on TCP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
     /// It serves only after this signal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub armed: Option<i32>,
@@ -43,17 +47,20 @@ impl Served {
         now.saturating_sub(Duration::try_from_secs_f64(self.started).unwrap_or_default())
     }
 
-    /// Whether somebody is at its socket.
+    /// Whether it is still there: somebody is at its socket, or its process lives.
     #[must_use]
-    pub fn answers(&self) -> bool {
-        UnixStream::connect(&self.socket).is_ok()
+    pub fn is_there(&self) -> bool {
+        match &self.socket {
+            Some(socket) if self.armed.is_none() => UnixStream::connect(socket).is_ok(),
+            _ => is_alive(self.pid),
+        }
     }
 }
 
 /// The folder of the files: below `XDG_RUNTIME_DIR`, else one of the user's own among temporary files.
 #[must_use]
 pub fn folder() -> PathBuf {
-    let named = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
+    let named = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute() && path.is_dir());
     match named {
         Some(path) => path.join("keelback"),
         None => env::temp_dir().join(format!("keelback-{}", rustix::process::getuid().as_raw())),
@@ -79,10 +86,9 @@ pub fn list(folder: &Path) -> io::Result<Vec<Served>> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "json") {
-            found.extend(read(&path).filter(|served| served.armed.is_some() || served.answers()));
+            found.extend(read(&path).filter(Served::is_there));
         }
     }
-    found.retain(|served| served.armed.is_none() || is_alive(served.pid));
     found.sort_by(|a, b| a.started.total_cmp(&b.started).then(a.pid.cmp(&b.pid)));
     Ok(found)
 }
@@ -128,16 +134,18 @@ mod tests {
             name: name.into(),
             pid: own,
             started,
-            socket: socket(&format!("{name}.sock")),
+            socket: Some(socket(&format!("{name}.sock"))),
             ..Served::default()
         };
         write(folder.path(), &served("a", 20.0));
         write(folder.path(), &served("stale", 5.0));
-        write(folder.path(), &Served { armed: Some(12), ..served("armed", 10.0) });
+        write(folder.path(), &Served { armed: Some(12), socket: None, ..served("armed", 10.0) });
+        write(folder.path(), &Served { socket: None, address: Some("[::1]:5".into()), ..served("far", 30.0) });
+        write(folder.path(), &Served { pid: u32::MAX, armed: Some(12), ..served("gone", 10.0) });
         std::fs::write(folder.path().join("other.json"), "[]").expect("a file");
         std::fs::write(folder.path().join("a.txt"), "").expect("a file");
         let found = list(folder.path()).expect("a list");
-        assert_eq!(found.iter().map(|served| served.name.as_str()).collect::<Vec<_>>(), ["armed", "a"]);
+        assert_eq!(found.iter().map(|served| served.name.as_str()).collect::<Vec<_>>(), ["armed", "a", "far"]);
     }
 
     #[test]

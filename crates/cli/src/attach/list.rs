@@ -31,7 +31,8 @@ pub(super) fn table(served: &[Served]) -> String {
     let row = |served: &Served| {
         let state = if served.armed.is_some() { ", waits for its signal" } else { "" };
         let age = age(served.age()) + state;
-        [printable(&served.name), served.pid.to_string(), printable(&served.program), printable(&served.python), age]
+        let program = served.program.rsplit('/').next().unwrap_or_default();
+        [printable(&served.name), served.pid.to_string(), printable(program), printable(&served.python), age]
     };
     let rows: Vec<[String; 5]> = std::iter::once(head).chain(served.iter().map(row)).collect();
     let mut text = String::new();
@@ -61,7 +62,7 @@ mod tests {
         let web = Served {
             name: "web".into(),
             pid: 7,
-            program: "app.py".into(),
+            program: "/srv/app.py".into(),
             python: "3.13.0".into(),
             ..Served::default()
         };

@@ -174,7 +174,10 @@ pub(super) fn held_by(held: &Held) -> String {
     }
     if let Some(frame) = held.frames.last() {
         let file = Path::new(&frame.file).file_name().map_or(frame.file.clone(), |name| name.to_string_lossy().into());
-        text.push_str(&format!(": {file}:{} in {}: {}", frame.line, frame.function, frame.text));
+        text.push_str(&format!(": {file}:{} in {}", frame.line, frame.function));
+        if !frame.text.is_empty() {
+            text.push_str(&format!(": {}", frame.text));
+        }
     }
     text
 }

@@ -17,13 +17,20 @@ use keelback_wire::{
 use rustix::process::Signal;
 
 use self::process::Process;
-use super::{say, target::agrees, unreachable};
+use super::{
+    say,
+    target::{agrees, of_served},
+    unreachable,
+};
 use crate::args::AttachArgs;
 
 /// Between two looks at whether a program serves: a choice, nobody notices it.
 const LOOK: Duration = Duration::from_millis(20);
 /// After so long without an answer the user is told what is waited for.
 const PATIENCE: Duration = Duration::from_millis(500);
+
+/// How long a program that has its signal may take until it serves.
+const SERVE_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The first Python that runs code it is given from outside.
 const FIRST_OPEN: u32 = 14;
@@ -58,10 +65,16 @@ pub(super) fn wake(served: &Served, signal: i32, args: &AttachArgs) -> Result<Ad
     }
     rustix::process::kill_process(process.id(), signal).with_context(|| format!("process {pid}"))?;
     let mut patience = Patience::new(pid);
+    // Since when it has the signal, and is about to serve.
+    let mut taken = None;
     loop {
         let list = discover::list(&discover::folder()).context("the list of programs cannot be read")?;
-        if let Some(served) = list.into_iter().find(|served| served.pid == pid && served.armed.is_none()) {
-            return Ok(Address::Unix(served.socket.into()));
+        let known: Vec<Served> = list.into_iter().filter(|served| served.pid == pid).collect();
+        if let Some(served) = known.iter().find(|served| served.armed.is_none()) {
+            return of_served(served, args);
+        }
+        if known.is_empty() && taken.get_or_insert_with(Instant::now).elapsed() > SERVE_DEADLINE {
+            return Err(unreachable(format!("process {pid} took the signal and does not serve")).into());
         }
         if !process.is_alive() {
             return Err(unreachable(format!("process {pid} has ended")).into());

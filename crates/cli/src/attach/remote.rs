@@ -24,6 +24,8 @@ use super::{commands, news::Pump};
 
 /// How long keys wait for an answer: longer is felt.
 const DEADLINE: Duration = Duration::from_millis(50);
+/// How long Tab and F1 wait: whoever asks has the patience.
+const ASKED_DEADLINE: Duration = Duration::from_millis(500);
 /// How long commands wait: over the server's own deadline, whose message says more.
 const COMMAND_DEADLINE: Duration = Duration::from_secs(5);
 /// So many Ctrl-C leave a cell that does not stop.
@@ -192,7 +194,7 @@ impl Backend for Remote {
 
     fn complete(&mut self, source: &str, cursor: usize) -> Completions {
         let request = Complete { session: self.session.name(), source: source.to_owned(), cursor };
-        let Ok(found) = self.session.call(&request, 2 * DEADLINE) else { return Completions::default() };
+        let Ok(found) = self.session.call(&request, ASKED_DEADLINE) else { return Completions::default() };
         let whole = found.start <= found.end && source.get(found.start..found.end).is_some();
         if !whole {
             return Completions::default(); // of another source
@@ -212,7 +214,7 @@ impl Backend for Remote {
     }
 
     fn describe(&mut self, expression: &str) -> Option<String> {
-        let found = self.inspect(Aspect::Doc, expression, 0, 2 * DEADLINE).ok()?;
+        let found = self.inspect(Aspect::Doc, expression, 0, ASKED_DEADLINE).ok()?;
         found.found.then_some(found.text)
     }
 

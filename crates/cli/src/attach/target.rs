@@ -73,9 +73,12 @@ fn key(args: &AttachArgs) -> Result<Key> {
 
 /// Where a program of the list is served; one that waits for its signal is sent it.
 pub(super) fn of_served(served: &Served, args: &AttachArgs) -> Result<Address> {
-    match served.armed {
-        Some(signal) => pid::wake(served, signal, args),
-        None => Ok(Address::Unix(served.socket.clone().into())),
+    let far = served.address.as_deref().and_then(host_and_port);
+    match (served.armed, &served.socket, far) {
+        (Some(signal), ..) => pid::wake(served, signal, args),
+        (None, Some(socket), _) => Ok(Address::Unix(socket.into())),
+        (None, None, Some((host, port))) => Ok(Address::Tcp { host, port, key: key(args)? }),
+        (None, None, None) => Err(unreachable(format!("`{}` does not say where it serves", served.name)).into()),
     }
 }
 

@@ -47,7 +47,10 @@ def _keelback_attach():
             if PACKAGE is None:
                 raise
             sys.path.append(PACKAGE)
-            import keelback
+            try:
+                import keelback
+            finally:
+                sys.path.remove(PACKAGE)
         import __main__
 
         report = {'socket': str(keelback.serve(vars(__main__)).path)}
@@ -90,9 +93,14 @@ pub(super) fn serve(process: &Process, minor: u32, package: Option<&Path>) -> Re
         (None, error) => {
             let error = error.unwrap_or("no reason given");
             let refused = unreachable(format!("process {pid} cannot serve: {error}"));
-            let is_missing = error.contains("No module named 'keelback'");
-            let hint = "--package DIR names the folder that holds the package keelback, such as a site-packages";
-            Err(if is_missing { refused.hint(hint) } else { refused }.into())
+            Err(match error {
+                _ if error.contains("No module named 'keelback'") => refused
+                    .hint("--package DIR names the folder that holds the package keelback, such as a site-packages"),
+                // The script ran in the middle of an import.
+                _ if error.contains("partially initialized module") => refused.hint("it is still starting: try again"),
+                _ => refused,
+            }
+            .into())
         }
     }
 }
