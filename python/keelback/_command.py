@@ -4,10 +4,12 @@ Its commands are those of the binary. Without one it is a prompt on this interpr
 `python3` takes: `keelback -i script.py`, `keelback -c CODE`, `keelback -m MODULE`. `--sandbox` opens the sandbox's.
 """
 
+import os
 import sys
 
 # The binary's commands, and options that are its own.
-_COMMANDS = {"run", "mcp", "prompt", "completions", "man", "help", "--help", "-h", "--version", "-V", "--sandbox"}
+_COMMANDS = {"run", "attach", "mcp", "prompt", "completions", "man", "help"}
+_COMMANDS |= {"--help", "-h", "--version", "-V", "--sandbox"}
 
 
 def main():
@@ -17,6 +19,9 @@ def main():
 
         if arguments[0] == "--sandbox":
             arguments[0] = "prompt"
+        if arguments[0] == "attach":
+            # A program whose Python does not have this package takes it from here.
+            arguments[1:1] = ["--package", os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
         sys.exit(command(["keelback", *arguments]))
     from ._terminal import main
 
