@@ -45,6 +45,7 @@ pub(super) fn run(address: Address, how: &How, program: Program<'_>, json: bool)
     let verdict = loop {
         match steps.recv().context("the connection's thread has ended")? {
             Step::Over(verdict) => break verdict,
+            Step::News(News::Entered(_)) => {}
             Step::News(News::Event { event, own }) => {
                 let asked = match &event.body {
                     Body::NeedInput(asked) if own => Some(asked.clone()),

@@ -11,7 +11,7 @@ use keelback_prompt::backend::{Ended, Shown, Told, Took};
 use keelback_wire::{
     client::{News, Verdict},
     event::{Body, Event, Held, NeedInput, State, Status},
-    reply::{Evaluated, Outcome},
+    reply::{Evaluated, Opened, Outcome},
 };
 
 use super::remote::{Shared, Teller, lock};
@@ -33,7 +33,12 @@ impl Pump {
 
     pub(super) fn take(&self, news: News) {
         match news {
-            News::Event { event, own } => self.event(event, own),
+            News::Entered(opened) => self.entered(opened),
+            News::Event { event, own } => {
+                let seq = event.seq;
+                self.event(event, own);
+                self.caught_up(seq);
+            }
             News::Away(why) => self.note(format!("{why}; trying again")),
             News::Back { missed: 0 } => self.note("connected again"),
             News::Back { missed } => self.note(format!("connected again; {missed} events are lost")),
@@ -44,7 +49,41 @@ impl Pump {
         }
     }
 
+    fn entered(&self, opened: Opened) {
+        if opened.missed > 0 {
+            self.note(format!("{} earlier events of the session are no longer kept", opened.missed));
+        }
+        {
+            let mut shared = lock(&self.shared);
+            (shared.watched, shared.asked, shared.past) = (opened.running, opened.needs_input, opened.last);
+        }
+        self.caught_up(Some(opened.seq));
+    }
+
+    /// After the last event of the past, the present: a cell that still runs.
+    fn caught_up(&self, seq: Option<u64>) {
+        let (watched, asked) = {
+            let mut shared = lock(&self.shared);
+            if seq != Some(shared.past) {
+                return;
+            }
+            (shared.watched, shared.asked.take())
+        };
+        if let Some(cell) = watched {
+            self.note(format!("cell {cell} still runs; Ctrl-C interrupts it"));
+        }
+        if let Some(asked) = asked {
+            self.ask(&asked.prompt, asked.hidden);
+        }
+    }
+
+    fn ask(&self, prompt: &str, hidden: bool) {
+        self.teller.tell(Told::Output(prompt.as_bytes().to_vec()));
+        self.teller.tell(if hidden { Told::NeedsSecret } else { Told::NeedsInput });
+    }
+
     fn event(&self, event: Event, own: bool) {
+        let is_past = event.seq.is_some_and(|seq| seq <= lock(&self.shared).past);
         match event.body {
             Body::Out(out) => {
                 if out.dropped > 0 {
@@ -60,18 +99,18 @@ impl Pump {
                 lock(&self.shared).raised = Some(raised.cell);
                 self.teller.tell(Told::Raised(raised.traceback));
             }
-            Body::NeedInput(asked) => self.needs_input(asked, own),
+            Body::NeedInput(asked) => self.needs_input(&asked, own, is_past),
             Body::Status(status) => self.status(status, own),
             Body::Held(held) => self.note(held_by(&held)),
         }
     }
 
-    fn needs_input(&self, asked: NeedInput, own: bool) {
-        if !own && lock(&self.shared).watched != Some(asked.cell) {
-            return self.note(format!("cell {} waits for a line from its own prompt", asked.cell));
+    fn needs_input(&self, asked: &NeedInput, own: bool, is_past: bool) {
+        if own || (!is_past && lock(&self.shared).watched == Some(asked.cell)) {
+            return self.ask(&asked.prompt, asked.hidden);
         }
-        self.teller.tell(Told::Output(asked.prompt.into_bytes()));
-        self.teller.tell(if asked.hidden { Told::NeedsSecret } else { Told::NeedsInput });
+        // Another prompt's question, or one that was answered.
+        self.teller.tell(Told::Output(format!("{}\n", asked.prompt).into_bytes()));
     }
 
     fn status(&self, status: Status, own: bool) {

@@ -17,7 +17,7 @@ use keelback_prompt::{
 use keelback_wire::{
     client::{Address, CallError, How, OpenError, Session},
     message::{Aspect, CellNumber, Check, Complete, Inspect, Op},
-    reply::{self, InterruptState, Opened},
+    reply::{self, InterruptState, NeedsInput},
 };
 
 use super::{commands, news::Pump};
@@ -57,6 +57,10 @@ pub(super) struct Shared {
     pub(super) waiting: bool,
     /// A cell that ran already when the prompt opened, and that it waits for.
     pub(super) watched: Option<CellNumber>,
+    /// What a cell asked for when the session was joined.
+    pub(super) asked: Option<NeedsInput>,
+    /// Events up to this number are of the time before.
+    pub(super) past: u64,
     /// The cell whose exception came last.
     pub(super) raised: Option<CellNumber>,
     /// The session is over or out of reach: there is nothing to detach from.
@@ -101,11 +105,13 @@ pub(crate) fn open<R: Record>(
     let welcome = session.welcome();
     let mut remote =
         Remote { session, teller, shared, joined: *how != How::New(None), read_only: welcome.read_only, left: None };
-    remote.greet(&welcome, &opened);
     let mut front = Front::new(remote, record, options);
     let prompts = opened.prompts.unwrap_or_else(|| (">>> ".into(), "... ".into()));
     for line in welcome.banner.lines() {
         front.tell_note(line);
+    }
+    if welcome.read_only {
+        front.tell_note("the server only lets look: `:help` lists the commands");
     }
     match opened.running {
         Some(_) => front.begin_running(prompts),
@@ -115,24 +121,6 @@ pub(crate) fn open<R: Record>(
 }
 
 impl Remote {
-    fn greet(&mut self, welcome: &reply::Welcome, opened: &Opened) {
-        let note = |text: String| self.teller.tell(Told::Note(text));
-        if welcome.read_only {
-            note("the server only lets look: `:help` lists the commands".into());
-        }
-        if opened.missed > 0 {
-            note(format!("{} earlier events of the session are no longer kept", opened.missed));
-        }
-        if let Some(cell) = opened.running {
-            lock(&self.shared).watched = Some(cell);
-            note(format!("cell {cell} of session `{}` runs; Ctrl-C interrupts it", opened.session));
-        }
-        if let Some(asked) = &opened.needs_input {
-            self.teller.tell(Told::Output(asked.prompt.clone().into_bytes()));
-            self.teller.tell(if asked.hidden { Told::NeedsSecret } else { Told::NeedsInput });
-        }
-    }
-
     /// Runs a cell; that it ended is told.
     pub(crate) fn run(&mut self, run: Run) {
         {

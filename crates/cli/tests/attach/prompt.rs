@@ -57,7 +57,7 @@ fn two_windows_share_a_session() {
     one.keys("print x\r", ">>> print x\nx\n>>>");
     two.ends(">>> print x\nx\n>>> half a li");
     one.keys("input name\r", "name?");
-    two.ends("waits for a line from its own prompt\n>>> half a li");
+    two.ends("\nname?\n>>> half a li");
     one.keys("Bob\r", "Some(\"Bob\\n\")\n>>>");
 }
 
@@ -71,6 +71,18 @@ fn a_cell_that_waits_for_a_line_gets_it() {
 }
 
 #[test]
+fn a_question_is_asked_again_of_who_comes_back() {
+    let served = serve(config());
+    let mut window = open(&served, &["--session", "a"]);
+    window.ends(">>>").keys("input one\r", "\none?").keys("1\r", "Some(\"1\\n\")\n>>>");
+    window.keys("input two\r", "\ntwo?");
+    drop(window);
+    let mut window = open(&served, &["--session", "a"]);
+    window.ends("\ncell 2 still runs; Ctrl-C interrupts it\ntwo?").keys("2\r", "Some(\"2\\n\")\n>>>");
+    assert!(window.text().contains(">>> input one\none?\nSome(\"1\\n\")\n>>> input two\n"), "{}", window.text());
+}
+
+#[test]
 fn ctrl_c_stops_a_cell_and_in_the_end_the_prompt() {
     let served = serve(config());
     let mut window = open(&served, &[]);
@@ -81,7 +93,7 @@ fn ctrl_c_stops_a_cell_and_in_the_end_the_prompt() {
     assert!(status == 130 && text.contains("the cell goes on\n"), "{text}");
     // Who comes back waits for it again.
     let mut window = open(&served, &["--session", "1"]);
-    window.ends("waiting\ncell 2 of session `1` runs; Ctrl-C interrupts it");
+    window.ends("waiting\ncell 2 still runs; Ctrl-C interrupts it");
 }
 
 #[test]

@@ -42,6 +42,8 @@ pub enum How {
 /// What comes without being asked for.
 #[derive(Debug, Clone, PartialEq)]
 pub enum News {
+    /// The session is open; its events follow.
+    Entered(Opened),
     /// An event of the session or of the application.
     Event {
         /// What happened.
@@ -349,9 +351,7 @@ impl Inner {
             state.name.clone_from(&opened.session);
             back
         };
-        if back {
-            (self.tell)(News::Back { missed: opened.missed });
-        }
+        (self.tell)(if back { News::Back { missed: opened.missed } } else { News::Entered(opened.clone()) });
     }
 
     fn event(self: &Arc<Self>, event: Event) {

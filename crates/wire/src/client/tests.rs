@@ -320,6 +320,12 @@ fn attach(fake: &mut Fake, after: u64, answer: Value) {
 }
 
 impl Stage {
+    /// Whether the session was told to be open before all else.
+    fn entered(self) -> Self {
+        assert!(matches!(self.next(), News::Entered(_)));
+        self
+    }
+
     fn session(&self) -> &Session {
         &self.session.as_ref().expect("a session").0
     }
@@ -357,7 +363,8 @@ fn a_cell_is_answered_after_what_it_printed() {
         fake.send(&out(2, "hello\n"));
         fake.answer(id, evaluated(1));
         assert!(fake.is_left());
-    });
+    })
+    .entered();
     let verdict = stage.eval();
     assert!(matches!(verdict.recv_timeout(LONG), Ok(Verdict::Ended(ended)) if ended.outcome == Outcome::Done));
     assert!(matches!(stage.next(), News::Event { own: true, .. }));
@@ -376,7 +383,8 @@ fn a_session_that_is_there_or_not() {
         assert_eq!(fields["after"], 0);
         fake.answer(id, opened(0, 0, Some(3)));
         assert!(fake.is_left());
-    });
+    })
+    .entered();
     assert_eq!(attached.session.as_ref().expect("a session").1.running, Some(3));
     drop(attached.session);
     attached.server.join().expect("the server");
@@ -389,7 +397,8 @@ fn a_session_that_is_there_or_not() {
         assert_eq!(fields["name"], "a");
         fake.answer(id, opened(0, 0, None));
         assert!(fake.is_left());
-    });
+    })
+    .entered();
     assert_eq!(opened_anew.session().name(), "a");
     drop(opened_anew.session);
     opened_anew.server.join().expect("the server");
@@ -406,7 +415,8 @@ fn what_is_missed_while_away_comes_after_all() {
         attach(&mut fake, 1, opened(4, 3, None));
         fake.send(&out(5, "five"));
         assert!(fake.is_left());
-    });
+    })
+    .entered();
     assert_eq!([stage.text(), stage.text()], ["one", "away"]);
     assert_eq!(stage.next(), News::Back { missed: 3 });
     assert_eq!(stage.text(), "five");
@@ -439,7 +449,8 @@ fn a_cell_that_ran_on_while_away_is_told_to_be_over() {
         fake.send(&status(3, "idle", 3, None));
         fake.send(&status(4, "idle", 4, None));
         assert!(fake.is_left());
-    });
+    })
+    .entered();
     let verdict = stage.eval();
     assert_eq!([stage.text(), stage.text(), stage.text()], ["busy", "away", "back"]);
     assert_eq!(stage.text(), "on");
@@ -465,7 +476,8 @@ fn a_cell_that_never_arrived_is_not_waited_for() {
         let (id, _) = fake.expect("list");
         fake.answer(id, json!({"sessions": []}));
         assert!(fake.is_left());
-    });
+    })
+    .entered();
     assert_eq!(stage.eval().recv_timeout(LONG), Ok(Verdict::Unseen));
     let Stage { session, server, .. } = stage;
     drop(session);
@@ -480,7 +492,8 @@ fn a_program_that_ends_is_told_at_once() {
         fake.expect("eval");
         // The socket refuses before the connection is gone, as both do at once when a process is killed.
         rustix::net::shutdown(&listener, rustix::net::Shutdown::Both).expect("a listener");
-    });
+    })
+    .entered();
     let verdict = stage.eval();
     assert_eq!(stage.text(), "away");
     assert_eq!(stage.next(), News::Gone("the program has ended".into()));
@@ -523,7 +536,8 @@ fn nothing_is_tried_again_where_that_is_in_vain() {
             let mut fake = accept();
             play(&mut fake);
             assert!(fake.is_left());
-        });
+        })
+        .entered();
         assert_eq!(stage.text(), "away");
         assert_eq!(stage.next(), News::Gone(why.into()));
         stage.server.join().expect("the server");
@@ -537,7 +551,8 @@ fn garbage_ends_a_session() {
         enter(&mut fake);
         fake.stream.write_all(b"\0\0\0\x01[").expect("a client");
         assert!(fake.is_left());
-    });
+    })
+    .entered();
     let why = "what the server sent is not the protocol: a frame is no message";
     assert_eq!(stage.next(), News::Gone(why.into()));
     stage.server.join().expect("the server");
@@ -557,7 +572,8 @@ fn leaving_says_how_long_the_session_is_kept() {
             json!({"sessions": [{"name": "a", "age_s": 1.0, "clients": 0, "cells": 1, "running": null,
                                              "expires_s": 60.0}]}),
         );
-    });
+    })
+    .entered();
     assert!(
         matches!(stage.next(), News::Event { event, .. } if matches!(&event.body, Body::Status(s) if s.state == State::Closed))
     );
