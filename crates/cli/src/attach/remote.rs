@@ -83,7 +83,6 @@ pub(crate) struct Remote {
     shared: Arc<Mutex<Shared>>,
     /// It was there before: it is left as it was found.
     joined: bool,
-    read_only: bool,
     left: Option<u8>,
 }
 
@@ -144,8 +143,8 @@ impl Remote {
         if over || self.session.client().is_err() {
             return None;
         }
-        if !used && !self.joined && !self.read_only {
-            // Nobody comes back to a session in which nothing was done.
+        if !used && !self.joined {
+            // Nobody comes back to a session in which nothing was done. One that may not be closed ends with its grace.
             drop(self.session.close());
             return None;
         }
