@@ -1,0 +1,9 @@
+//! A prompt at the other end of a connection: frames, messages and what both ends agree on.
+//!
+//! The codec owns no socket: bytes in, messages out. `docs/protocol.md` is the same for other implementations.
+
+pub mod application;
+pub mod event;
+pub mod frame;
+pub mod message;
+pub mod reply;
