@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Coroutine
 
-__all__ = ["Names", "Steps", "innermost", "machinery", "may_interrupt"]
+__all__ = ["Names", "OnStack", "Steps", "innermost", "machinery", "may_interrupt"]
 
 _MISSING = object()
 _builtins = vars(builtins)
@@ -63,7 +63,7 @@ class Leave:
 
 
 class Names:
-    """What the code of a session finds among the builtins: its own `_`, `exit` and `quit`."""
+    """What the code of a session finds among the builtins: its own `_`, `exit`, `quit`, and what its front gives it."""
 
     def __init__(self):
         # `_`, once the session has shown a value. A program that gives `_` a meaning, as gettext does, finds it until then.
@@ -71,6 +71,10 @@ class Names:
         self._found = _MISSING
         self._own = {name: Leave(name) for name in ("exit", "quit")}
         self._programs = {}
+
+    def give(self, name, value):
+        """Let the session find *value* where the program has a builtin of its own."""
+        self._own[name] = value
 
     def enter(self):
         self._found = _builtins.get("_", _MISSING)
@@ -98,6 +102,22 @@ def _put(name, value):
         _builtins.pop(name, None)
     else:
         _builtins[name] = value
+
+
+class OnStack:
+    """Within its `with`, the code of *cell* is the innermost thing that runs in the thread."""
+
+    def __init__(self, cell):
+        self._cell = cell
+
+    def __enter__(self):
+        _stacks.setdefault(threading.get_ident(), []).append(self._cell)
+
+    def __exit__(self, *error):
+        stack = _stacks[threading.get_ident()]
+        stack.pop()
+        if not stack:
+            del _stacks[threading.get_ident()]
 
 
 class Steps(Coroutine):
