@@ -37,6 +37,7 @@ __all__ = [
     "Usage",
     "Variable",
     "load",
+    "prompt",
 ]
 
 
@@ -62,6 +63,7 @@ _NAMES = {
     "_image": ("Image",),
     "_native": ("__version__",),
     "_pool": ("Pool",),
+    "_prompt": ("prompt",),
     "_result": ("Error", "Event", "FileChange", "Frame", "Result", "Usage", "Variable"),
     "_sandbox": ("Checkpoint", "Limits", "Sandbox", "load"),
     "_tools": ("Parameter", "Tool"),

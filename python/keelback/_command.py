@@ -18,6 +18,6 @@ def main():
         if arguments[0] == "--sandbox":
             arguments[0] = "prompt"
         sys.exit(command(["keelback", *arguments]))
-    from ._terminal import main
+    from ._main import main
 
     sys.exit(main(arguments))

@@ -9,6 +9,7 @@ Fronts are a terminal (`_prompt.py`) and a server. They give cells to `Live.star
 """
 
 import asyncio
+import builtins
 import contextvars
 import itertools
 import sys
@@ -56,20 +57,22 @@ class Live:
 
     All methods are for the loop's thread. *name* is what its tasks and its tracebacks call the session. *context* is the
     `contextvars.Context` its cells run in; without one they have a copy of the caller's, so that what they set stays in
-    the session.
+    the session. A front that runs cells without a loop as well gives its *session*; `_`, `exit` and `quit` are then those
+    of the process.
     """
 
-    def __init__(self, namespace, *, name=None, context=None, loop=None):
+    def __init__(self, namespace, *, name=None, context=None, loop=None, session=None):
         self.namespace = namespace
         self.name = name or f"session-{next(_numbers)}"
         self.context = contextvars.copy_context() if context is None else context
         self.loop = loop
-        self.session = _session.Session(namespace)
+        self.session = _session.Session(namespace) if session is None else session
         # The outcome of SystemExit: no cell is run after it.
         self.exited = None
         # Tasks whose cells did not end when they were interrupted twice, by name. They go on.
         self.stubborn = {}
-        self._names = _steps.Names()
+        self._untold = []
+        self._names = _steps.Names() if session is None else None
         self._cell = None
         self._waiting = deque()
         self._routed = False
@@ -113,11 +116,15 @@ class Live:
         session = self.session
         flags = session.flags
         try:
-            return session.compile_interactive(source, self._filename()) is not None
+            return session.compile_interactive(source, self.filename()) is not None
         except (SyntaxError, ValueError, OverflowError, MemoryError, RecursionError):
             return None
         finally:
             session.flags = flags
+
+    def filename(self):
+        """What tracebacks call the next cell: Python's own prompt is one and calls it by a number, these may be many."""
+        return f"<{self.name}-input-{self.session.inputs}>"
 
     def interrupt(self, request=None):
         """Interrupt the cell of *request*, by default the one that runs. False when there is none.
@@ -137,6 +144,7 @@ class Live:
         else:
             task = cell.task
             self.stubborn[task.get_name()] = task
+            self._untold.append(task)
             task.add_done_callback(self._forget)
             self._finish(cell, self.session.failed(KeyboardInterrupt()))
         return True
@@ -150,6 +158,18 @@ class Live:
         if _steps.may_interrupt(request, frame):
             raise KeyboardInterrupt
         return False
+
+    def tell_stubborn(self):
+        """A line for each task that was let go of since the last call. The last one is `_` from now on."""
+        text = ""
+        for task in self._untold:
+            text += f"the task {task.get_name()!r} goes on: it did not end when it was cancelled; it is `_`\n"
+            if self._names is None:
+                builtins._ = task
+            else:
+                self._names.last = task
+        self._untold.clear()
+        return text
 
     def running_request(self):
         """The request of the cell that runs or awaits, or None."""
@@ -242,7 +262,7 @@ class Live:
         outcome = None
         _show_begins()
         try:
-            code, outcome = session._begin_interactive(cell.source, cell.filename or self._filename())
+            code, outcome = session._begin_interactive(cell.source, cell.filename or self.filename())
             if code is not None:
                 cell.running = True
                 value = eval(code, self.namespace)
@@ -258,10 +278,6 @@ class Live:
         finally:
             _show_ends()
         self._finish(cell, outcome)
-
-    def _filename(self):
-        # Python's own prompt has one session and calls its input by a number: here there may be many.
-        return f"<{self.name}-input-{self.session.inputs}>"
 
     def _finish(self, cell, outcome):
         """The cell is over, or is let go of: hand its outcome over and run the next."""

@@ -13,7 +13,7 @@ import contextvars
 import io
 import sys
 
-__all__ = ["Ends", "hold", "let_go", "routed"]
+__all__ = ["Ends", "hold", "let_go", "programs", "replace", "routed"]
 
 
 class Ends:
@@ -182,3 +182,18 @@ def let_go():
                 setattr(sys, name, stream._stream)
         _installed.clear()
 
+
+
+def programs(name):
+    """The program's own stream *name*, also while sessions have output of their own."""
+    stream = getattr(sys, name)
+    return stream._stream if stream is not None and stream is _installed.get(name) else stream
+
+
+def replace(name, old, new):
+    """Make *new* the program's stream *name* where that is *old*."""
+    installed = _installed.get(name)
+    if installed is not None and installed._stream is old:
+        installed._stream = new
+    elif getattr(sys, name) is old:
+        setattr(sys, name, new)

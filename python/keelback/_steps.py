@@ -121,9 +121,9 @@ class OnStack:
 
 
 class Steps(Coroutine):
-    """*coroutine*, each of whose steps is code of *cell*, run in *context* when one is given."""
+    """*coroutine*, each of whose steps is code of *cell*, with *names* among the builtins and in *context* if given."""
 
-    def __init__(self, coroutine, cell, names, context=None):
+    def __init__(self, coroutine, cell, names=None, context=None):
         self._coroutine = coroutine
         self._cell = cell
         self._names = names
@@ -145,13 +145,16 @@ class Steps(Coroutine):
     def _step(self, resume, *arguments):
         stack = self._stack
         stack.append(self._cell)
-        self._names.enter()
+        names = self._names
+        if names is not None:
+            names.enter()
         try:
             if self._run is not None:
                 return self._run(resume, *arguments)
             return resume(*arguments)
         finally:
-            self._names.leave()
+            if names is not None:
+                names.leave()
             stack.pop()
 
     def __getattr__(self, name):

@@ -1,5 +1,7 @@
 //! What a server needs of the application it serves.
 
+use std::sync::Arc;
+
 use crate::{
     message::{CellNumber, Failure, Place, Request},
     reply::{Evaluated, NeedsInput},
@@ -8,6 +10,9 @@ use crate::{
 /// The application, as the server's thread sees it. Every call returns at once: none may wait for the thread of the
 /// application, for Python's lock or for a lock that is held while code runs.
 pub trait Application: Send + Sync + 'static {
+    /// The server is about to start; this is what it is told through, as by `Server::handle`.
+    fn started(&self, _handle: Arc<dyn Handle>) {}
+
     /// A session begins. Events and answers of it go to the server's handle.
     fn open(&self, session: &str, columns: u16);
 

@@ -7,3 +7,5 @@ pub mod event;
 pub mod frame;
 pub mod message;
 pub mod reply;
+pub mod server;
+pub mod tls;

@@ -1,0 +1,391 @@
+//! What the application tells from any thread, until the server's thread takes it.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    io::Write,
+    os::unix::net::UnixStream,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use serde_json::Value;
+
+use super::core::ring::{CHUNK, EVENT_COST, cost, out, printed_by};
+use crate::{
+    application::Handle,
+    event::{Body, Out, Stream},
+    message::{CellNumber, Failure},
+    reply::{Evaluated, NeedsInput},
+};
+
+/// One thing an application told of a session.
+#[derive(Debug)]
+pub(super) enum Note {
+    Began(CellNumber),
+    Ended(Evaluated),
+    Event(Body),
+    NeedsInput(NeedsInput),
+    Closed,
+    /// Events that did not fit, and bytes printed by them.
+    Lost {
+        events: u64,
+        bytes: u64,
+    },
+}
+
+/// All that was told since the last time.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    pub(super) sessions: HashMap<String, Vec<Note>>,
+    pub(super) application: Vec<Note>,
+    pub(super) answers: Vec<(u64, Result<Value, Failure>)>,
+    pub(super) stop: bool,
+}
+
+/// Where the application's threads and the server's meet. The lock is held for a few instructions, or to copy a text.
+#[derive(Debug)]
+pub(super) struct Inbox {
+    state: Mutex<State>,
+    waker: UnixStream,
+    /// The most bytes of events that wait, of one session.
+    limit: usize,
+    /// In a forked child nothing is there to tell, and the lock may be held for ever.
+    abandoned: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    sessions: HashMap<String, Waiting>,
+    application: Waiting,
+    answers: Vec<(u64, Result<Value, Failure>)>,
+    stop: bool,
+    sleep: Sleep,
+}
+
+/// What the server's thread does.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sleep {
+    /// It will look into the inbox before it sleeps.
+    #[default]
+    Awake,
+    /// It sleeps for a moment, and printed text can wait so long.
+    Dozing,
+    /// It sleeps until something happens.
+    Asleep,
+}
+
+/// The notes of one session.
+#[derive(Debug, Default)]
+struct Waiting {
+    /// Those before `notes`, of which the events were dropped.
+    kept: Vec<Note>,
+    notes: VecDeque<Note>,
+    /// What the events in `notes` cost.
+    cost: usize,
+}
+
+impl Inbox {
+    /// `waker` is written to when the server sleeps; it does not block.
+    pub(super) fn new(waker: UnixStream, limit: usize) -> Self {
+        Inbox { state: Mutex::default(), waker, limit, abandoned: AtomicBool::new(false) }
+    }
+
+    /// Nothing is told any more.
+    pub(super) fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Relaxed);
+    }
+
+    /// Asks the server's thread to end.
+    pub(super) fn stop(&self) {
+        self.tell(true, |state| state.stop = true);
+    }
+
+    /// All that was told.
+    pub(super) fn take(&self) -> Told {
+        let mut state = self.lock();
+        state.sleep = Sleep::Awake;
+        let sessions = std::mem::take(&mut state.sessions);
+        Told {
+            sessions: sessions.into_iter().map(|(name, waiting)| (name, waiting.into_notes())).collect(),
+            application: std::mem::take(&mut state.application).into_notes(),
+            answers: std::mem::take(&mut state.answers),
+            stop: state.stop,
+        }
+    }
+
+    /// Announces that the server's thread sleeps now. False if there is something to take first.
+    pub(super) fn sleep(&self, how: Sleep) -> bool {
+        let mut state = self.lock();
+        let urgent = state.stop
+            || !state.answers.is_empty()
+            || state.sessions.values().chain([&state.application]).any(|waiting| waiting.holds(how));
+        if !urgent {
+            state.sleep = how;
+        }
+        !urgent
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the state, and wakes the server's thread if it would not look by itself soon enough.
+    fn tell(&self, urgent: bool, change: impl FnOnce(&mut State)) {
+        if self.abandoned.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut state = self.lock();
+        change(&mut state);
+        let wake = match state.sleep {
+            Sleep::Awake => false,
+            Sleep::Dozing => urgent,
+            Sleep::Asleep => true,
+        };
+        if wake {
+            state.sleep = Sleep::Awake;
+            drop(state);
+            // The only error is of a full pipe, and then the server wakes anyway.
+            let _ = (&self.waker).write(&[1]);
+        }
+    }
+
+    fn note(&self, session: &str, note: Note) {
+        self.tell(true, |state| state.session(session).notes.push_back(note));
+    }
+
+    fn print(&self, session: Option<&str>, stream: Stream, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        self.tell(false, |state| state.of(session).print(stream, text, self.limit));
+    }
+}
+
+impl Handle for Inbox {
+    fn began(&self, session: &str, cell: CellNumber) {
+        self.note(session, Note::Began(cell));
+    }
+
+    fn ended(&self, session: &str, outcome: Evaluated) {
+        self.note(session, Note::Ended(outcome));
+    }
+
+    fn output(&self, session: &str, stream: Stream, text: &str) {
+        self.print(Some(session), stream, text);
+    }
+
+    fn tapped(&self, stream: Stream, text: &str) {
+        self.print(None, stream, text);
+    }
+
+    fn event(&self, session: Option<&str>, body: Body) {
+        match body {
+            // Printed text is cut into chunks, whichever way it comes.
+            Body::Out(Out { stream, text, .. }) => self.print(session, stream, &text),
+            body => self.tell(false, |state| state.of(session).event(body, self.limit)),
+        }
+    }
+
+    fn needs_input(&self, session: &str, asked: NeedsInput) {
+        self.note(session, Note::NeedsInput(asked));
+    }
+
+    fn answer(&self, ticket: u64, answer: Result<Value, Failure>) {
+        self.tell(true, |state| state.answers.push((ticket, answer)));
+    }
+
+    fn closed(&self, session: &str) {
+        self.note(session, Note::Closed);
+    }
+}
+
+impl State {
+    fn session(&mut self, name: &str) -> &mut Waiting {
+        // Most calls print to a session that is there: no allocation for its name then.
+        if !self.sessions.contains_key(name) {
+            self.sessions.insert(name.to_owned(), Waiting::default());
+        }
+        self.sessions.get_mut(name).expect("inserted above")
+    }
+
+    fn of(&mut self, session: Option<&str>) -> &mut Waiting {
+        match session {
+            Some(name) => self.session(name),
+            None => &mut self.application,
+        }
+    }
+}
+
+impl Waiting {
+    fn print(&mut self, stream: Stream, text: &str, limit: usize) {
+        let mut rest = text;
+        // Of a text that cannot be kept only the end is copied.
+        if rest.len() > limit {
+            let cut = ceil_boundary(rest, rest.len() - limit);
+            self.notes.push_back(Note::Lost { events: 1, bytes: cut as u64 });
+            rest = &rest[cut..];
+        }
+        if let Some(Note::Event(Body::Out(before))) = self.notes.back_mut()
+            && before.stream == stream
+        {
+            let fits = floor_boundary(rest, CHUNK.saturating_sub(before.text.len()));
+            before.text.push_str(&rest[..fits]);
+            self.cost += fits;
+            rest = &rest[fits..];
+        }
+        while !rest.is_empty() {
+            let end = floor_boundary(rest, CHUNK);
+            self.event(out(stream, rest[..end].to_owned()), limit);
+            rest = &rest[end..];
+        }
+        self.drop_events(limit);
+    }
+
+    fn event(&mut self, body: Body, limit: usize) {
+        self.cost += cost(&body);
+        self.notes.push_back(Note::Event(body));
+        self.drop_events(limit);
+    }
+
+    /// Drops the oldest events until what waits is within the limit; all other notes stay, in their order.
+    fn drop_events(&mut self, limit: usize) {
+        // A few events are always kept: an entry's own cost must not drop the end of a text that just fits.
+        while self.cost > limit + CHUNK + limit / CHUNK * EVENT_COST {
+            let Some(note) = self.notes.pop_front() else { break };
+            let (events, bytes) = match note {
+                Note::Event(body) => {
+                    self.cost -= cost(&body);
+                    (1, printed_by(&body))
+                }
+                Note::Lost { events, bytes } => (events, bytes),
+                note => {
+                    self.kept.push(note);
+                    continue;
+                }
+            };
+            match self.kept.last_mut() {
+                Some(Note::Lost { events: e, bytes: b }) => {
+                    *e += events;
+                    *b += bytes;
+                }
+                _ => self.kept.push(Note::Lost { events, bytes }),
+            }
+        }
+    }
+
+    /// Whether there is something that cannot wait while the server sleeps like this.
+    fn holds(&self, how: Sleep) -> bool {
+        let can_wait = |note: &Note| matches!(note, Note::Event(_) | Note::Lost { .. });
+        match how {
+            Sleep::Dozing => !self.kept.iter().chain(&self.notes).all(can_wait),
+            _ => !(self.kept.is_empty() && self.notes.is_empty()),
+        }
+    }
+
+    fn into_notes(self) -> Vec<Note> {
+        let mut notes = self.kept;
+        notes.extend(self.notes);
+        notes
+    }
+}
+
+/// The nearest character boundary at or before `index`.
+fn floor_boundary(text: &str, index: usize) -> usize {
+    (0..=index.min(text.len())).rev().find(|index| text.is_char_boundary(*index)).unwrap_or(0)
+}
+
+/// The nearest character boundary at or after `index`.
+fn ceil_boundary(text: &str, index: usize) -> usize {
+    (index..=text.len()).find(|index| text.is_char_boundary(*index)).unwrap_or(text.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+
+    const LIMIT: usize = 4 * CHUNK;
+
+    fn inbox() -> (Inbox, UnixStream) {
+        let (waker, woken) = UnixStream::pair().expect("a pair");
+        for end in [&waker, &woken] {
+            end.set_nonblocking(true).expect("a socket");
+        }
+        (Inbox::new(waker, LIMIT), woken)
+    }
+
+    fn wakes(woken: &mut UnixStream) -> usize {
+        woken.read(&mut [0; 64]).unwrap_or(0)
+    }
+
+    /// The kinds of notes; of printed text its length.
+    fn brief(notes: &[Note]) -> Vec<String> {
+        let brief = |note: &Note| match note {
+            Note::Event(Body::Out(out)) => format!("{}", out.text.len()),
+            Note::Event(_) => "event".into(),
+            Note::Began(cell) => format!("began {cell}"),
+            Note::Lost { events, bytes } => format!("lost {events} {bytes}"),
+            note => format!("{note:?}"),
+        };
+        notes.iter().map(brief).collect()
+    }
+
+    #[test]
+    fn prints_are_joined_and_wake_once() {
+        let (inbox, mut woken) = inbox();
+        assert!(inbox.sleep(Sleep::Asleep));
+        for _ in 0..1000 {
+            inbox.output("a", Stream::Out, "é\n");
+        }
+        inbox.output("a", Stream::Err, "x");
+        assert_eq!(wakes(&mut woken), 1);
+        assert_eq!(brief(&inbox.take().sessions["a"]), ["3000", "1"]);
+    }
+
+    #[test]
+    fn only_what_is_urgent_wakes_a_dozing_server() {
+        let (inbox, mut woken) = inbox();
+        inbox.output("a", Stream::Out, "x");
+        assert!(!inbox.sleep(Sleep::Asleep));
+        assert!(inbox.sleep(Sleep::Dozing));
+        inbox.output("a", Stream::Out, "x");
+        assert_eq!(wakes(&mut woken), 0);
+        inbox.began("a", 1);
+        assert_eq!(wakes(&mut woken), 1);
+        assert!(!inbox.sleep(Sleep::Dozing));
+        assert_eq!(brief(&inbox.take().sessions["a"]), ["2", "began 1"]);
+    }
+
+    #[test]
+    fn a_flood_is_bounded_and_loses_no_end_of_a_cell() {
+        let (inbox, _woken) = inbox();
+        inbox.output("b", Stream::Out, "quiet");
+        inbox.began("a", 1);
+        for _ in 0..100 {
+            inbox.output("a", Stream::Out, &"x".repeat(CHUNK));
+        }
+        inbox.began("a", 2);
+        let mut told = inbox.take();
+        let notes = told.sessions.remove("a").expect("told");
+        assert_eq!(brief(&notes), ["began 1", "lost 96 6291456", "65536", "65536", "65536", "65536", "began 2"]);
+        assert_eq!(brief(&told.sessions["b"]), ["5"]);
+    }
+
+    #[test]
+    fn of_a_huge_text_only_the_end_is_kept() {
+        let (inbox, _woken) = inbox();
+        inbox.output("a", Stream::Out, &"é".repeat(LIMIT));
+        let notes = inbox.take().sessions.remove("a").expect("told");
+        assert_eq!(brief(&notes), ["lost 1 262144", "65536", "65536", "65536", "65536"]);
+    }
+
+    #[test]
+    fn an_abandoned_inbox_takes_nothing() {
+        let (inbox, _woken) = inbox();
+        inbox.abandon();
+        inbox.output("a", Stream::Out, "x");
+        assert!(inbox.take().sessions.is_empty());
+    }
+}
