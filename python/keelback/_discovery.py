@@ -20,6 +20,9 @@ def folder():
 def program_name():
     """What this program is called by."""
     path = sys.argv[0] if getattr(sys, "argv", None) else ""
+    if path == "-m":  # the module is not known yet
+        words = sys.orig_argv
+        path = words[words.index("-m") + 1] if "-m" in words[:-1] else ""
     name = os.path.splitext(os.path.basename(path))[0]
     if name == "__main__":
         name = os.path.basename(os.path.dirname(os.path.abspath(path)))

@@ -2,6 +2,9 @@
 that the program turns now and then, or in whichever of these there is."""
 
 import contextlib
+import os
+import select
+import signal
 import sys
 import threading
 import time
@@ -204,20 +207,41 @@ def _end_loop(loop):
 
 
 class FollowedLoop(OwnThread):
-    """The loop that runs in the main thread, whenever one does; otherwise a thread's own. For programs that do not know that
-    they are served: what is posted is taken by the thread, which asks the main thread by the signal for interrupts."""
+    """The loop that runs in the main thread, whenever one does; otherwise that of a thread. For programs that do not know
+    that they are served: the thread takes what is posted, and asks the main thread, by the signal for interrupts."""
 
     def begin(self):
         self._answered = threading.Event()
         self._followed = None
-        number = _signals.reserve_interrupt()
-        if number is None:
+        self.loop = None
+        self._number = _signals.reserve_interrupt()
+        if self._number is None:
             raise RuntimeError("a program is to be served from its main thread")
         self._signals.append(_signals.release_interrupt)
-        self._number = number
         _signals.on_signal(self._look)
         self._signals.append(lambda: _signals.off_signal(self._look))
-        super().begin()
+        self._wake = os.pipe()
+        self._thread = threading.Thread(target=self._run_when_needed, name="keelback-cells", daemon=True)
+        self._thread.start()
+
+    def _run_when_needed(self):
+        # What nobody attaches to does without an event loop, and without importing it.
+        ready, _, _ = select.select([self.program.native.fileno(), self._wake[0]], [], [])
+        if self._wake[0] not in ready:
+            import asyncio
+
+            self.loop = asyncio.new_event_loop()
+            self._run(threading.Event())
+
+    def leave(self):
+        os.write(self._wake[1], b"x")
+        if self.loop is None:
+            self._thread.join()
+            self.program.close()
+        else:
+            super().leave()
+        for descriptor in self._wake:
+            os.close(descriptor)
 
     def _settle(self, guarded=True):
         self.program.thread = threading.get_ident()
@@ -226,7 +250,8 @@ class FollowedLoop(OwnThread):
     def _look(self):
         """In the main thread: the loop that runs there."""
         asyncio = sys.modules.get("asyncio")
-        self._followed = None if asyncio is None else asyncio._get_running_loop()
+        get = getattr(asyncio, "_get_running_loop", None)  # not there while it is being imported
+        self._followed = None if get is None else get()
         self._answered.set()
 
     def _pump(self, loop):
@@ -242,8 +267,6 @@ class FollowedLoop(OwnThread):
         self.program.handle(posted, loop)
 
     def _find(self):
-        import signal
-
         if self._followed is None or not self._followed.is_running():
             self._answered.clear()
             signal.pthread_kill(threading.main_thread().ident, self._number)

@@ -18,7 +18,7 @@ use keelback_wire::event::Frame;
 
 use super::{
     post::{Post, Posted},
-    signal::Thread,
+    signal::{Thread, block_all},
 };
 
 /// How long a stack is waited for once the signal is sent, and how long a silence ends it; choices.
@@ -117,6 +117,7 @@ impl Guard {
     }
 
     fn run(&self, post: &Post, tell: &dyn Fn(&Held)) {
+        block_all();
         let mut told: Option<Instant> = None;
         let mut state = self.lock();
         while !state.stopped {

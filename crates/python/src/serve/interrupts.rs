@@ -14,7 +14,7 @@ use std::{
 
 use keelback_wire::message::CellNumber;
 
-use super::signal::Thread;
+use super::signal::{Thread, block_all};
 
 /// A cell that is to be interrupted.
 pub(super) type Meant = (String, CellNumber);
@@ -74,6 +74,7 @@ impl Interrupts {
     }
 
     fn repeat(&self) {
+        block_all();
         let mut state = self.lock();
         let mut pause = AGAIN_FIRST;
         while !state.meant.is_empty() {

@@ -19,13 +19,13 @@ use std::{
     thread::JoinHandle,
 };
 
-use keelback_wire::{
-    application::{Audit, Handle},
-    message::CellNumber,
-    reply::NeedsInput,
-    server,
+use keelback_wire::{application::Audit, message::CellNumber, reply::NeedsInput, server};
+use pyo3::{
+    exceptions::PyOSError,
+    ffi,
+    prelude::*,
+    types::{PyDict, PyList, PyTuple},
 };
-use pyo3::{exceptions::PyOSError, ffi, prelude::*, types::{PyDict, PyList, PyTuple}};
 
 use interrupts::{Meant, Reach};
 use post::{Post, Posted};
@@ -65,8 +65,6 @@ impl Server {
         let served = Arc::new(Served::new(Post::new()?, guard, owner));
         let front = Arc::new(Front(Arc::clone(&served)));
         let server = py.detach(|| server::Server::start(config, vec![listener], front)).map_err(failed)?;
-        let handle: Arc<dyn Handle> = server.handle();
-        let _ = served.handle.set(handle);
         Ok(Server { served, server: Mutex::new(Some(server)), address, key, process: std::process::id() })
     }
 

@@ -20,11 +20,22 @@ use keelback_wire::{
 /// Something for the application's thread.
 #[derive(Debug)]
 pub(super) enum Posted {
-    Open { session: String, columns: u16 },
-    Close { session: String },
+    Open {
+        session: String,
+        columns: u16,
+    },
+    Close {
+        session: String,
+    },
     Cell(Job),
-    Interrupt { session: String, cell: CellNumber },
-    Resize { session: String, columns: u16 },
+    Interrupt {
+        session: String,
+        cell: CellNumber,
+    },
+    Resize {
+        session: String,
+        columns: u16,
+    },
     Tail(bool),
     Audit(Audit),
     /// Nothing: to see whether the loop still comes to it.
@@ -52,7 +63,11 @@ impl Post {
         let (bell, door) = UnixStream::pair()?;
         bell.set_nonblocking(true)?;
         door.set_nonblocking(true)?;
-        Ok(Post { state: Mutex::new(State { items: Vec::new(), since: None }), fd: door.as_raw_fd(), ends: Mutex::new(Some((bell, door))) })
+        Ok(Post {
+            state: Mutex::new(State { items: Vec::new(), since: None }),
+            fd: door.as_raw_fd(),
+            ends: Mutex::new(Some((bell, door))),
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -14,13 +14,13 @@ use keelback_wire::{
     application::Handle,
     event::Frame,
     message::{Aspect, Code, Complete, Failure, Inspect, Request},
-    reply::{
-        Checked, Completed, Completeness, Done, Inspected, Match, Stack, StackList, TaskInfo, TaskList,
-    },
+    reply::{Checked, Completed, Completeness, Done, Inspected, Match, Stack, StackList, TaskInfo, TaskList},
 };
 use pyo3::prelude::*;
 use serde::Serialize;
 use serde_json::Value;
+
+use super::signal::block_all;
 
 /// How long candidates are looked for; a choice: a key waits for them.
 const COMPLETE_MAX: Duration = Duration::from_millis(50);
@@ -65,8 +65,10 @@ impl Questions {
 }
 
 fn answer_all(owner: &Py<PyAny>, handle: &dyn Handle, questions: &Receiver<Question>) {
+    block_all();
     while let Ok((ticket, request)) = questions.recv() {
-        let answer = Python::attach(|py| answer(owner.bind(py), request).unwrap_or_else(|error| Err(raised(py, &error))));
+        let answer =
+            Python::attach(|py| answer(owner.bind(py), request).unwrap_or_else(|error| Err(raised(py, &error))));
         handle.answer(ticket, answer);
     }
 }
@@ -134,9 +136,7 @@ fn answer(owner: &Bound<'_, PyAny>, request: Request) -> Answered {
             });
             reply(&StackList { threads: threads.collect() })
         }
-        other => {
-            Ok(Err(Failure::new(Code::UnknownOp, format!("`{}` is not asked of the program", other.name()))))
-        }
+        other => Ok(Err(Failure::new(Code::UnknownOp, format!("`{}` is not asked of the program", other.name())))),
     }
 }
 
@@ -162,8 +162,7 @@ fn signature(owner: &Bound<'_, PyAny>, source: &str, cursor: usize) -> Answered 
     let called: Option<Called> =
         owner.call_method1("signature", (source, place, COMPLETE_MAX.as_secs_f64()))?.extract()?;
     let Some((text, parameters, active, doc)) = called else { return reply(&Inspected::default()) };
-    let parameters =
-        parameters.into_iter().map(|(start, end)| (byte_of(&text, start), byte_of(&text, end))).collect();
+    let parameters = parameters.into_iter().map(|(start, end)| (byte_of(&text, start), byte_of(&text, end))).collect();
     reply(&Inspected { found: true, text, parameters, active, doc })
 }
 

@@ -28,8 +28,8 @@ pub(super) struct Served {
     pub(super) questions: Questions,
     /// None when nobody is to watch over the loop.
     pub(super) guard: Option<Arc<Guard>>,
-    /// Set as soon as the server runs.
-    pub(super) handle: OnceLock<Arc<dyn Handle>>,
+    /// Set before the server starts.
+    handle: OnceLock<Arc<dyn Handle>>,
     /// What answers questions; None once the server is closed.
     pub(super) owner: Mutex<Option<Arc<Py<PyAny>>>>,
     /// The cell of each session that was submitted and has not ended.
@@ -54,9 +54,9 @@ impl Served {
         }
     }
 
-    /// The server; its first calls may come before `Server::start` has returned.
+    /// The server.
     pub(super) fn handle(&self) -> &Arc<dyn Handle> {
-        self.handle.wait()
+        self.handle.get().expect("set before the server starts")
     }
 
     /// The cell is over.
@@ -85,6 +85,10 @@ fn held_event(held: &Held, by: Option<String>) -> Body {
 pub(super) struct Front(pub(super) Arc<Served>);
 
 impl Application for Front {
+    fn started(&self, handle: Arc<dyn Handle>) {
+        let _ = self.0.handle.set(handle);
+    }
+
     fn open(&self, session: &str, columns: u16) {
         self.0.post.post(Posted::Open { session: session.into(), columns });
     }

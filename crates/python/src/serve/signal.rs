@@ -41,3 +41,13 @@ impl Thread {
         unsafe { libc::pthread_kill(self.id, signal) };
     }
 }
+
+/// Blocks all signals in the calling thread: they are for the program's threads, whose calls they are to interrupt.
+pub(super) fn block_all() {
+    // SAFETY: the set is plain data which `sigfillset` fills and `pthread_sigmask` reads; nobody wants the old mask.
+    unsafe {
+        let mut all: libc::sigset_t = std::mem::zeroed();
+        libc::sigfillset(&mut all);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &all, std::ptr::null_mut());
+    }
+}
