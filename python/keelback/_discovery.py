@@ -1,9 +1,7 @@
 """Where served programs are found: a folder of this user with a socket and a small file for each."""
 
-import json
 import os
 import sys
-import tempfile
 import time
 
 __all__ = ["Entry", "folder", "program_name"]
@@ -14,7 +12,7 @@ def folder():
     base = os.environ.get("XDG_RUNTIME_DIR")
     if base and os.path.isdir(base):
         return os.path.join(base, "keelback")
-    return os.path.join(tempfile.gettempdir(), f"keelback-{os.getuid()}")
+    return os.path.join(os.environ.get("TMPDIR") or "/tmp", f"keelback-{os.getuid()}")
 
 
 def program_name():
@@ -23,6 +21,8 @@ def program_name():
     if path == "-m":  # the module is not known yet
         words = sys.orig_argv
         path = words[words.index("-m") + 1] if "-m" in words[:-1] else ""
+    if path == "-c":
+        path = ""
     name = os.path.splitext(os.path.basename(path))[0]
     if name == "__main__":
         name = os.path.basename(os.path.dirname(os.path.abspath(path)))
@@ -71,6 +71,8 @@ class Entry:
             "python": sys.version.split()[0],
             **more,
         }
+        import json
+
         path = f"{stem}.json"
         new = f"{path}.new"
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -90,6 +92,8 @@ class Entry:
 
 
 def _is_ours(path):
+    import json
+
     try:
         with open(path, encoding="utf-8") as file:
             return json.load(file).get("pid") == os.getpid()

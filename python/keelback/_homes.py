@@ -44,6 +44,10 @@ class _Home:
             self._signals.append(lambda: _signals.release_dump(dump))
         native.here(interrupt, dump)
 
+    def abandon(self):
+        """In a child of fork: nobody takes what is posted, and no signals are sent."""
+        self.release()
+
     def release(self):
         """The native threads have ended: nobody sends signals any more."""
         while self._signals:
@@ -126,6 +130,14 @@ class OwnThread(_Home):
 
     def _pump(self, loop):
         self.program.pump(loop)
+
+    def abandon(self):
+        super().abandon()
+        # Its descriptors only: what the loop does when it is closed would reach the parent's, which shares the selector.
+        loop = self.loop
+        for end in ("_selector", "_ssock", "_csock"):
+            if hasattr(loop, end):
+                getattr(loop, end).close()
 
     def leave(self):
         if not self._thread.is_alive():
@@ -240,6 +252,11 @@ class FollowedLoop(OwnThread):
             self.program.close()
         else:
             super().leave()
+        for descriptor in self._wake:
+            os.close(descriptor)
+
+    def abandon(self):
+        super().abandon()
         for descriptor in self._wake:
             os.close(descriptor)
 

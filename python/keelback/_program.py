@@ -12,7 +12,7 @@ _session.hide_frames_of(__file__)
 _steps.machinery(__file__)
 
 # What details of candidates may take, in seconds: a key waits for them. A choice.
-_DETAILS_MAX = 0.005
+_DETAILS_MAX = 0.0005
 
 
 class Program:
@@ -138,9 +138,9 @@ class Program:
             return None
 
     def complete(self, source, place, seconds):
-        return self.answers.complete(source, place)
+        return self.answers.complete(source, place, seconds, _DETAILS_MAX)
 
-    def signature(self, source, place, seconds):
+    def signature(self, source, place):
         return self.answers.signature(source, place)
 
     def describe(self, expression):

@@ -13,8 +13,9 @@ from ._program import Program
 
 __all__ = ["Server", "serve"]
 
-# Servers that were not closed: a child of fork closes what it has inherited of them, the end of the interpreter all.
-_open = weakref.WeakSet()
+# Servers that were not closed. A program need not keep its server; the end of the interpreter closes what is left, and a
+# child of fork what it has inherited.
+_open = set()
 
 
 class Server:
@@ -86,7 +87,7 @@ class Server:
         if native is not None:
             native.abandon()
             self._program.abandon()
-            self._home.release()
+            self._home.abandon()
 
 
 def serve(

@@ -116,6 +116,7 @@ class ServedSession:
                     self._stubborn = set(self.live.stubborn)
                     if added:
                         kind, text = "stubborn", added.pop()
+                        self.live.tell_stubborn()  # which makes the task `_`
         elif kind == "exit":
             status, text = outcome[1], outcome[2]
         native.ended(self.name, request.number, (kind, status, text), request.stop(), _session.prompts())
@@ -155,7 +156,12 @@ class ServedSession:
 
     def ask(self, prompt="", hidden=False):
         """A line of input with its newline, or "" at the end of input."""
-        line = self.program.native.line(self.name, self.request.number, prompt, hidden)
+        request = self.request
+        try:
+            line = self.program.native.line(self.name, request.number, prompt, hidden)
+        except KeyboardInterrupt:
+            request.interrupted = True
+            raise
         return "" if line is None else line
 
     def input(self, prompt="", /):

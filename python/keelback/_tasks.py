@@ -93,6 +93,8 @@ def _awaited_by(tasks):
             for child in getattr(waited, "_children", ()):
                 if child in known:
                     parents[child].add(task)
+                else:
+                    waiters[child] = task
     for task in tasks:
         for parent in getattr(task, "_asyncio_awaited_by", None) or ():  # from 3.14 on asyncio knows
             if parent in known:

@@ -63,11 +63,12 @@ class Client:
         return opened
 
     def start(self, source, **fields):
+        """The number of the request. Events of before are forgotten."""
+        self.events.clear()
         return self.send("eval", session=self.session, source=source, **fields)
 
     def eval(self, source, **fields):
         """`(outcome, text)`: how the cell ended, and all that it showed."""
-        self.events.clear()
         evaluated = self.wait(self.start(source, **fields))
         return evaluated["outcome"], self.text()
 

@@ -1,9 +1,9 @@
 //! Where the output of a session goes: `sink(name, text)` appends to what its clients are told.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use keelback_wire::{application::Handle, event::Stream};
-use pyo3::prelude::*;
+use pyo3::{prelude::*, types::PyString};
 
 /// Called by every `print` of a session: no system call, no lock of Python's is waited for.
 #[pyclass(frozen, module = "keelback._native")]
@@ -25,7 +25,12 @@ impl Sink {
     }
 }
 
-/// The text of a str; half a surrogate pair becomes a replacement character, for the wire is UTF-8.
-pub(super) fn text_of<'a>(text: &'a Bound<'_, PyAny>) -> std::borrow::Cow<'a, str> {
-    text.cast::<pyo3::types::PyString>().map_or_else(|_| "".into(), |text| text.to_string_lossy())
+/// The text of a str. The wire is UTF-8, which has no halves of surrogate pairs: they are escaped.
+pub(super) fn text_of<'a>(text: &'a Bound<'_, PyAny>) -> Cow<'a, str> {
+    let Ok(text) = text.cast::<PyString>() else { return Cow::default() };
+    text.to_cow().unwrap_or_else(|_| {
+        let escaped = text.call_method1("encode", ("utf-8", "backslashreplace"));
+        let bytes = escaped.and_then(|bytes| Ok(bytes.extract::<Vec<u8>>()?)).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned().into()
+    })
 }
