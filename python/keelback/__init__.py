@@ -40,7 +40,10 @@ __all__ = [
     "arm",
     "load",
     "prompt",
+<<<<<<< HEAD
     "serve",
+=======
+>>>>>>> live
 ]
 
 

@@ -15,14 +15,15 @@ import itertools
 import sys
 from collections import deque
 
-from . import _output, _session, _steps
+from . import _output, _session, _sigint, _steps
 
 __all__ = ["Live", "innermost"]
 
 innermost = _steps.innermost
 
+for _module in (_output, _sigint, _steps):
+    _session.hide_frames_of(_module.__file__)
 _session.hide_frames_of(__file__)
-_session.hide_frames_of(_steps.__file__)
 _steps.machinery(__file__)
 
 _COROUTINE = 0x80  # inspect.CO_COROUTINE

@@ -104,6 +104,7 @@ def _put(name, value):
         _builtins[name] = value
 
 
+<<<<<<< HEAD
 class OnStack:
     """Within its `with`, the code of *cell* is the innermost thing that runs in the thread."""
 
@@ -123,6 +124,11 @@ class OnStack:
 class Steps(Coroutine):
     """*coroutine*, each of whose steps is code of *cell*, with *names* among the builtins and in *context* if given."""
 
+=======
+class Steps(Coroutine):
+    """*coroutine*, each of whose steps is code of *cell*, with *names* among the builtins and in *context* if given."""
+
+>>>>>>> live
     def __init__(self, coroutine, cell, names=None, context=None):
         self._coroutine = coroutine
         self._cell = cell

@@ -1,15 +1,12 @@
 """`await keelback.prompt()` in a terminal: the prompt in the event loop of a program."""
 
 import os
-import re
 import signal
 import sys
 import unittest
 from pathlib import Path
 
 from test_pty import CTRL_C, CTRL_D, PromptTest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "screen"))
 
 # What each program begins with; LOOP is the name of a module with another loop's `install`.
 HEAD = """
@@ -19,9 +16,12 @@ if os.environ.get("LOOP"):
     __import__(os.environ["LOOP"]).install()
 def say(*words, **more):
     print("".join(words), flush=True, **more)
+def soon(*call):
+    "When the cell awaits, and no code of it is on the stack."
+    asyncio.get_running_loop().call_soon(*call)
 """
 PROGRAM = """
-ns = {"__name__": "__main__", "asyncio": asyncio, "say": say}
+ns = {"__name__": "__main__", "asyncio": asyncio, "say": say, "soon": soon}
 async def main():
     status = await keelback.prompt(ns)
     say("pro", "gram goes on, status ", str(status))
@@ -108,13 +108,12 @@ asyncio.run(main())
                     self.enter(prompt, text)
                 else:
                     prompt.type(text.replace("\n", "\r"))
-                    prompt.type("\r")
-                prompt.see(rb"1\r?\n(?s:.*)3\r?\n(?s:.*)>>> ")
-                prompt.run("'y' + 'es' if 'input-1>' in f.__code__.co_filename else f.__code__.co_filename", rb"input-0>")
+                prompt.see(rb"\x001\r\n3\r\n(?s:.*)>>> ")
+                prompt.run("f.__code__.co_filename[-8:], g.__code__.co_filename[-8:]", rb"\('input-0>', 'input-0>'\)")
 
     def test_keys_typed_while_a_cell_runs_are_kept(self):
         prompt = self.program()
-        self.enter(prompt, "say('be', 'gun'); await asyncio.sleep(0.2); x = 41")
+        self.enter(prompt, "soon(say, 'be', 'gun'); await asyncio.sleep(0.2); x = 41")
         prompt.see(rb"begun")
         prompt.type("x + 1\r")
         prompt.see(rb"42(?s:.*)>>> ")
@@ -129,11 +128,34 @@ asyncio.run(main())
 
     def test_the_size_is_that_of_the_window(self):
         prompt = self.program()
-        self.enter(prompt, "say('be', 'gun'); await go.wait()\n" if False else "go = asyncio.Event(); asyncio.get_running_loop().call_later(0.2, go.set); say('be', 'gun'); await go.wait()")
+        self.enter(prompt, "go = asyncio.Event(); asyncio.get_running_loop().call_later(0.2, go.set); "
+                   "soon(say, 'be', 'gun'); await go.wait()")
         prompt.see(rb"begun")
         prompt.session.resize(30, 40)
         prompt.see(rb">>> ")
         prompt.run("[*range(20)]", rb"\[\s+0,(?s:.*)\s19\s")
+
+
+class Synchronous(LoopTest):
+    def test_the_prompt_of_the_command_in_a_loop(self):
+        """It has a loop of its own for cells that await; the program's stands still."""
+        prompt = self.program(
+            """
+from keelback._terminal import Terminal
+async def main():
+    task = asyncio.current_task()
+    ns = {"__name__": "__main__", "asyncio": asyncio, "mine": asyncio.get_running_loop()}
+    status = Terminal(ns).run()
+    say("pro", "gram goes on ", str((status, asyncio.current_task() is task)))
+asyncio.run(main())
+"""
+        )
+        prompt.run("await asyncio.sleep(0, 42); asyncio.get_running_loop() is mine", rb"42(?s:.*)False")
+        prompt.run("task = asyncio.ensure_future(asyncio.sleep(0.01, 7)); await asyncio.sleep(0)")
+        prompt.run("await task", b"7")
+        prompt.type("exit(3)\r")
+        prompt.see(rb"program goes on \(3, True\)")
+        self.assertEqual(prompt.session.wait(), 0)
 
 
 class Interrupts(LoopTest):
@@ -141,7 +163,7 @@ class Interrupts(LoopTest):
         prompt = self.program()
         prompt.run("n = 0\nasync def count():\n    global n\n    while True: await asyncio.sleep(0.001); n += 1\n")
         prompt.run("task = asyncio.ensure_future(count())")
-        self.enter(prompt, "x = 1; say('be', 'gun'); await asyncio.sleep(1000); x = 2")
+        self.enter(prompt, "x = 1; soon(say, 'be', 'gun'); await asyncio.sleep(1000); x = 2")
         prompt.see(rb"begun")
         start = len(prompt.session.buf)
         self.interrupt(prompt)
@@ -175,10 +197,10 @@ class Interrupts(LoopTest):
         prompt = self.program()
         prompt.run("async def s():\n    while True:\n        try: await asyncio.sleep(1000)\n"
                    "        except asyncio.CancelledError: say('n', 'o')\n")
-        self.enter(prompt, "say('be', 'gun'); await s()")
+        self.enter(prompt, "soon(say, 'be', 'gun'); await s()")
         prompt.see(rb"begun")
         prompt.type(CTRL_C)
-        prompt.see(rb"\bno\b")
+        prompt.see(rb"no\r")
         prompt.type(CTRL_C)
         prompt.see(rb"KeyboardInterrupt(?s:.*)the task 'session-1-cell-1' goes on(?s:.*)>>> ")
         prompt.run("_.get_name(), _.done()", rb"\('session-1-cell-1', False\)")
@@ -197,12 +219,12 @@ class Interrupts(LoopTest):
 import signal
 async def main():
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, say, "the pro", "gram's")
-    await keelback.prompt({"__name__": "__main__", "asyncio": asyncio, "say": say})
+    await keelback.prompt({"__name__": "__main__", "asyncio": asyncio, "say": say, "soon": soon})
 asyncio.run(main())
 """
         )
         if not os.environ.get("LOOP"):
-            self.enter(prompt, "say('be', 'gun'); await asyncio.sleep(1000)")
+            self.enter(prompt, "soon(say, 'be', 'gun'); await asyncio.sleep(1000)")
             prompt.see(rb"begun")
             self.interrupt(prompt)
             self.assertNotIn("the program's", prompt.text())
@@ -211,22 +233,12 @@ asyncio.run(main())
 
 
 class Output(LoopTest):
-    def check_above(self, begin, wanted):
-        """What `begin` makes the program write while `abc` is typed is all there, and so is the line with the cursor."""
-        prompt = self.program()
-        prompt.run("import logging, sys, threading")
-        prompt.run(begin)
-        prompt.type("partial_inp")
-        prompt.see(rb"partial_inp")
-        prompt.run("go.set()") if False else None
-        return prompt
-
     def test_tasks_and_threads_write_above_the_prompt(self):
         writers = {
-            "lines": ("print('ti' + 'ck', n)", rb"tick 0\r?\n(?s:.*)tick 1\r?\n(?s:.*)tick 2"),
+            "lines": ("print('ti' + 'ck', n)", rb"tick 0\r(?s:.*)tick 1\r(?s:.*)tick 2\r"),
             "no end of line": ("print('ti' + 'ck', n, end=' ')", rb"tick 0 (?s:.*)tick 1 (?s:.*)tick 2 "),
             "progress": ("sys.stdout.write('\\r' + 'ti' + f'ck {n}')", rb"tick 0(?s:.*)tick 1(?s:.*)tick 2"),
-            "a log": ("log.warning('ti' + 'ck %s', n)", rb"tick 0\r?\n(?s:.*)tick 1\r?\n(?s:.*)tick 2"),
+            "a log": ("log.warning('ti' + 'ck %s', n)", rb"tick 0\r(?s:.*)tick 1\r(?s:.*)tick 2\r"),
         }
         program = """
 import logging
@@ -238,12 +250,14 @@ asyncio.run(keelback.prompt(ns))
             for where in ("task", "thread"):
                 with self.subTest(name, where=where):
                     prompt = self.program(program)
-                    prompt.run("go = asyncio.Event()\nasync def ticks():\n    await go.wait()\n    for n in range(3):\n"
-                               f"        {write}\n        await asyncio.sleep(0.02)\n")
                     if where == "task":
+                        prompt.run("go = asyncio.Event()\nasync def ticks():\n    await go.wait()\n"
+                                   f"    for n in range(3):\n        {write}\n        await asyncio.sleep(0.02)\n")
                         prompt.run("task = asyncio.ensure_future(ticks())")
                     else:
-                        prompt.run("threading.Thread(target=lambda: asyncio.run(ticks())).start()")
+                        prompt.run("import time; go = threading.Event()\ndef ticks():\n    go.wait()\n"
+                                   f"    for n in range(3):\n        {write}\n        time.sleep(0.02)\n")
+                        prompt.run("threading.Thread(target=ticks).start()")
                     prompt.run("asyncio.get_running_loop().call_later(0.1, go.set) and None")
                     prompt.type("partial_inp")
                     prompt.see(wanted)
@@ -330,7 +344,7 @@ loop.run_until_complete(asyncio.sleep(0.2))
         prompt = self.program(
             """
 async def main():
-    task = asyncio.ensure_future(keelback.prompt({"asyncio": asyncio, "say": say}))
+    task = asyncio.ensure_future(keelback.prompt({"asyncio": asyncio, "say": say, "soon": soon}))
     while not os.path.exists("end"):
         await asyncio.sleep(0.01)
     task.cancel()
@@ -339,7 +353,7 @@ async def main():
 asyncio.run(main())
 """
         )
-        self.enter(prompt, "say('be', 'gun'); await asyncio.sleep(1000)")
+        self.enter(prompt, "soon(say, 'be', 'gun'); await asyncio.sleep(1000)")
         prompt.see(rb"begun")
         self.file("end", "")
         prompt.see(rb"tasks: [12]")

@@ -98,7 +98,7 @@ fn pythons(root: &Path, count: &mut Count) -> Result<()> {
             unittest(&mut command, count).with_context(|| format!("the Python tests did not run on {version}"))?;
         }
         let mut command = Command::new(&python);
-        command.current_dir(root.join("tests/prompt")).args(["-W", "error", "-m", "unittest", "test_pty"]);
+        command.current_dir(root.join("tests/prompt")).args(["-W", "error", "-m", "unittest", "test_pty", "test_loop"]);
         unittest(&mut command, count).with_context(|| format!("the tests of the prompt did not run on {version}"))?;
         live(root, &python, "", count)?;
     }
@@ -142,6 +142,9 @@ fn clients(root: &Path, count: &mut Count) -> Result<()> {
         "test_api.Tools.test_pydantic",
     ]);
     unittest(&mut command, count).context("the tests with packages did not run")?;
+    let mut command = Command::new(&packages);
+    command.current_dir(root.join("tests/prompt")).env("LOOP", "uvloop").args(["-m", "unittest", "test_loop"]);
+    unittest(&mut command, count).context("the prompt was not tested in uvloop")?;
     live(root, &packages, "uvloop", count)?;
     // dspy has some seventy dependencies, so it is kept apart, and only changes of its own file install it again.
     let dspy = python::environment(root, &python, "dspy-tests", "tests/dspy/requirements.txt")?;
