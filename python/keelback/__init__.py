@@ -40,10 +40,7 @@ __all__ = [
     "arm",
     "load",
     "prompt",
-<<<<<<< HEAD
     "serve",
-=======
->>>>>>> live
 ]
 
 

@@ -103,7 +103,6 @@ class Answers:
             return code
         return type(session).compile_interactive(session, source, filename)
 
-<<<<<<< HEAD
     def complete(self, source, cursor, seconds=None, details=0.005):
         """What could stand at *cursor*, looked for *seconds*; *details* seconds more for what is said of each."""
         from time import monotonic
@@ -112,14 +111,6 @@ class Answers:
         start, end, matches, more = self.assist.complete(self.names(), source, cursor, deadline)
         # A key waits for this: what is not told in time is left at what it is.
         deadline = monotonic() + details
-=======
-    def complete(self, source, cursor):
-        from time import monotonic
-
-        start, end, matches, more = self.assist.complete(self.names(), source, cursor)
-        # A key waits for this: what is not told in time is left at what it is.
-        deadline = monotonic() + 0.005
->>>>>>> live
         told = []
         for text, kind, detail in matches:
             if monotonic() < deadline:

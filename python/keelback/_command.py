@@ -19,13 +19,9 @@ def main():
         if arguments[0] == "--sandbox":
             arguments[0] = "prompt"
         sys.exit(command(["keelback", *arguments]))
-<<<<<<< HEAD
     if arguments and arguments[0] == "pth":
         from ._pth import main
     else:
         from ._main import main
-=======
-    from ._main import main
->>>>>>> live
 
     sys.exit(main(arguments))

@@ -17,15 +17,8 @@ _ESCAPE_TIME = 0.03  # seconds; a lone Escape is one when nothing follows for so
 
 
 def new_session(namespace):
-<<<<<<< HEAD
-    from ._session import Session, hide_frames_of
-
-    hide_frames_of(__file__)
-    hide_frames_of(new_session.__code__.co_filename)
-=======
     from ._session import Session
 
->>>>>>> live
     return Session(namespace)
 
 
@@ -83,8 +76,6 @@ class Front(Answers):
         self.live = None
         self._ahead = None
 
-<<<<<<< HEAD
-=======
     def own(self, session):
         """Show the values of *session*, compile its cells once, and leave frames of the prompt out of its tracebacks."""
         from ._session import hide_frames_of
@@ -93,7 +84,6 @@ class Front(Answers):
             hide_frames_of(function.__code__.co_filename)
         self.answer_for(session)
 
->>>>>>> live
     def begin(self):
         """Show the prompt. Returns a flow as `native.step` does; `end` is to follow."""
         self.streams.begin()
@@ -107,18 +97,6 @@ class Front(Answers):
         return flow
 
     def end(self):
-<<<<<<< HEAD
-        """Give the terminal back."""
-        self.waiting = False
-        self.native.close()
-        if self._ahead is not None:
-            self._ahead.join()
-        self.streams.end()
-
-    def ready(self):
-        """A cell is to be run: it may fork, which must not be while another thread imports."""
-        self._ahead.join()
-=======
         """Give the terminal back. It may be called twice."""
         self.waiting = False
         if self.native is not None:
@@ -133,7 +111,6 @@ class Front(Answers):
         """A cell is to be run: it may fork, which must not be while another thread imports."""
         if self._ahead is not None:
             self._ahead.join()
->>>>>>> live
         self.session.width = self.native.columns()
 
     async def wait_in_loop(self):

@@ -82,12 +82,8 @@ class Plain:
         def ready():
             if not read.done():
                 try:
-<<<<<<< HEAD
-                    line = stdin.take()
-=======
                     # The compiler says what is wrong with bytes that are no text.
                     line = stdin.take("surrogateescape")
->>>>>>> live
                 except BaseException as error:
                     read.set_exception(error)
                     return
@@ -142,11 +138,7 @@ class _Stdin:
             pass
         return line
 
-<<<<<<< HEAD
-    def take(self):
-=======
     def take(self, errors=None):
->>>>>>> live
         """A line, "" at the end, or None while its end has not come. Waits for the first byte only."""
         if self._buffer is None:
             return self._stream.readline()  # in memory
@@ -158,11 +150,7 @@ class _Stdin:
         if taken and not taken.endswith(b"\n"):
             return None
         line, self._begun = self._begun, b""
-<<<<<<< HEAD
-        return line.decode(self._stream.encoding or "utf-8", self._stream.errors or "strict").replace("\r\n", "\n")
-=======
         return line.decode(self._stream.encoding or "utf-8", errors or self._stream.errors or "strict").replace("\r\n", "\n")
->>>>>>> live
 
 
 _last = None

@@ -53,10 +53,7 @@ async def _run(namespace, banner, exitmsg):
     if _open:
         raise RuntimeError("a prompt is open in this process already")
     _open = True
-<<<<<<< HEAD
-=======
     made = [name for name in ("ps1", "ps2") if not hasattr(sys, name)]
->>>>>>> live
     try:
         live = Live(namespace, loop=loop)
         front = (Plain if wants_plain() else Prompt)(live, banner)
@@ -66,11 +63,8 @@ async def _run(namespace, banner, exitmsg):
         return status
     finally:
         _open = False
-<<<<<<< HEAD
-=======
         for name in made:
             vars(sys).pop(name, None)
->>>>>>> live
 
 
 class Prompt(Front):
@@ -80,11 +74,7 @@ class Prompt(Front):
         super().__init__(live.namespace, banner)
         self.live = live
         self.session = live.session
-<<<<<<< HEAD
-        self.answer_for(live.session)
-=======
         self.own(live.session)
->>>>>>> live
 
     def filename(self):
         return self.live.filename()
@@ -92,12 +82,8 @@ class Prompt(Front):
     async def run(self):
         """Show the prompt and run cells until the user leaves; the exit status."""
         # For processes that end without ending their loop.
-<<<<<<< HEAD
-        atexit.register(self.native.close)
-=======
         close = self.native.close
         atexit.register(close)
->>>>>>> live
         try:
             flow = self.begin()
             while True:
@@ -112,11 +98,7 @@ class Prompt(Front):
         finally:
             self.live.close()
             self.end()
-<<<<<<< HEAD
-            atexit.unregister(self.native.close)
-=======
             atexit.unregister(close)
->>>>>>> live
 
     async def _run_cell(self, source, hidden):
         from time import perf_counter, process_time

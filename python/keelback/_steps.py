@@ -63,7 +63,7 @@ class Leave:
 
 
 class Names:
-    """What the code of a session finds among the builtins: its own `_`, `exit`, `quit`, and what its front gives it."""
+    """What the code of a session finds among the builtins: its own `_`, `exit` and `quit`."""
 
     def __init__(self):
         # `_`, once the session has shown a value. A program that gives `_` a meaning, as gettext does, finds it until then.
@@ -104,7 +104,6 @@ def _put(name, value):
         _builtins[name] = value
 
 
-<<<<<<< HEAD
 class OnStack:
     """Within its `with`, the code of *cell* is the innermost thing that runs in the thread."""
 
@@ -124,11 +123,6 @@ class OnStack:
 class Steps(Coroutine):
     """*coroutine*, each of whose steps is code of *cell*, with *names* among the builtins and in *context* if given."""
 
-=======
-class Steps(Coroutine):
-    """*coroutine*, each of whose steps is code of *cell*, with *names* among the builtins and in *context* if given."""
-
->>>>>>> live
     def __init__(self, coroutine, cell, names=None, context=None):
         self._coroutine = coroutine
         self._cell = cell

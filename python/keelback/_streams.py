@@ -89,15 +89,9 @@ class _Above(io.RawIOBase):
 
     def write(self, data):
         terminal = self._terminal
-<<<<<<< HEAD
-        data = bytes(data)
-        if terminal.waiting and os.getpid() == terminal.pid:
-            terminal.native.above(data)
-=======
         native = terminal.native  # None once the prompt is over, which other threads may come to know late
         data = bytes(data)
         if terminal.waiting and native is not None and os.getpid() == terminal.pid:
             native.above(data)
->>>>>>> live
             return len(data)
         return os.write(self._fd, data)

@@ -27,11 +27,7 @@ class Terminal(Front):
             self._session = new_session(self.namespace)
             self._session.evaluate = self._evaluate
             self._context = contextvars.copy_context()
-<<<<<<< HEAD
-            self.answer_for(self._session)
-=======
             self.own(self._session)
->>>>>>> live
         return self._session
 
     def _evaluate(self, code, namespace):
@@ -41,14 +37,9 @@ class Terminal(Front):
 
     def run(self):
         """Show the prompt and run cells until the user leaves; the exit status."""
-<<<<<<< HEAD
-        try:
-            flow = self.begin()
-=======
         flow = None
         begun = False
         try:
->>>>>>> live
             while True:
                 try:
                     if not begun:
@@ -73,11 +64,7 @@ class Terminal(Front):
         woken = self._wake_on_signals()
         try:
             if self.loop is not None and self._tasks():
-<<<<<<< HEAD
-                return self._run_in_loop(self.wait_in_loop())
-=======
                 return self._wait_beside_tasks()
->>>>>>> live
             self.waiting = True
             return self.native.wait()
         finally:
@@ -171,22 +158,14 @@ class Terminal(Front):
             return self.session.failed(error)
         return outcome
 
-<<<<<<< HEAD
-    def _run_in_loop(self, coroutine):
-=======
     def _run_in_loop(self, awaitable):
->>>>>>> live
         import asyncio
 
         from ._nested import beside
 
         asyncio.set_event_loop(self.loop)
         with beside():
-<<<<<<< HEAD
-            return self.loop.run_until_complete(coroutine)
-=======
             return self.loop.run_until_complete(awaitable)
->>>>>>> live
 
     def close_loop(self):
         """Cancel what still runs, as `asyncio.run` does at its end."""
