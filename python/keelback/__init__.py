@@ -29,6 +29,7 @@ __all__ = [
     "Result",
     "Sandbox",
     "SandboxError",
+    "Server",
     "SessionLost",
     "TimeLimit",
     "Tool",
@@ -36,13 +37,17 @@ __all__ = [
     "ToolError",
     "Usage",
     "Variable",
+    "arm",
     "load",
+    "prompt",
+    "serve",
 ]
 
 
 # Where each name is. They are imported on demand: a prompt is shown, and a program that makes one sandbox begins,
 # without waiting for the rest.
 _NAMES = {
+    "_arm": ("arm",),
     "_check": ("Finding",),
     "_errors": (
         "ConnectionLimit",
@@ -62,8 +67,10 @@ _NAMES = {
     "_image": ("Image",),
     "_native": ("__version__",),
     "_pool": ("Pool",),
+    "_prompt": ("prompt",),
     "_result": ("Error", "Event", "FileChange", "Frame", "Result", "Usage", "Variable"),
     "_sandbox": ("Checkpoint", "Limits", "Sandbox", "load"),
+    "_serve": ("Server", "serve"),
     "_tools": ("Parameter", "Tool"),
 }
 

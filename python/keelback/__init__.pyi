@@ -17,6 +17,7 @@ from ._errors import (
 from ._image import Image
 from ._native import __version__
 from ._pool import Pool
+from ._prompt import prompt
 from ._result import Error, Event, FileChange, Frame, Result, Usage, Variable
 from ._sandbox import Checkpoint, Limits, Sandbox, load
 from ._tools import Parameter, Tool
@@ -51,4 +52,5 @@ __all__ = [
     "Usage",
     "Variable",
     "load",
+    "prompt",
 ]

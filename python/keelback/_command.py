@@ -2,6 +2,7 @@
 
 Its commands are those of the binary. Without one it is a prompt on this interpreter, which takes the arguments that
 `python3` takes: `keelback -i script.py`, `keelback -c CODE`, `keelback -m MODULE`. `--sandbox` opens the sandbox's.
+`keelback pth install` lets programs be served that do not know of it.
 """
 
 import os
@@ -23,6 +24,9 @@ def main():
             # A program whose Python does not have this package takes it from here.
             arguments[1:1] = ["--package", os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
         sys.exit(command(["keelback", *arguments]))
-    from ._terminal import main
+    if arguments and arguments[0] == "pth":
+        from ._pth import main
+    else:
+        from ._main import main
 
     sys.exit(main(arguments))

@@ -23,18 +23,23 @@ pub(crate) fn cases(root: &Path) -> Result<(usize, usize)> {
         let mut command = Command::new(&python);
         command.arg(root.join("tests/prompt/run_cases.py")).args(["--front", front, "--cmd", &program, "-j", "2"]);
         command.env("PYTHONPATH", root.join("python")).env("KEELBACK_CACHE", root.join("target/keelback-cache"));
-        let output = command.stderr(Stdio::inherit()).output().context("cannot start Python")?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        write!(io::stdout(), "{text}")?;
-        // `205 of 205 cases hold for: ...`
-        let last = text.lines().last().unwrap_or_default();
-        let mut numbers = last.split(" cases").next().unwrap_or_default().split(" of ").map(str::parse::<usize>);
-        match (numbers.next(), numbers.next()) {
-            (Some(Ok(some)), Some(Ok(of))) if of > 0 => (held, all) = (held + some, all + of),
-            _ => bail!("the cases did not run before the {front}"),
-        }
+        let (some, of) = count(&mut command).with_context(|| format!("the cases did not run before the {front}"))?;
+        (held, all) = (held + some, all + of);
     }
     Ok((held, all))
+}
+
+/// Runs a runner of cases, shows what it says, and reads its last line: `205 of 205 cases hold`.
+pub(crate) fn count(command: &mut Command) -> Result<(usize, usize)> {
+    let output = command.stderr(Stdio::inherit()).output().context("cannot start Python")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    write!(io::stdout(), "{text}")?;
+    let last = text.lines().last().unwrap_or_default();
+    let mut numbers = last.split(" cases").next().unwrap_or_default().split(" of ").map(str::parse::<usize>);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(held)), Some(Ok(all))) if all > 0 => Ok((held, all)),
+        _ => bail!("there is no count of cases"),
+    }
 }
 
 /// tmux is installed where that is possible.

@@ -113,6 +113,12 @@ impl Decoder {
         self.utf8.pending() || !matches!(self.state, State::Ground | State::Paste)
     }
 
+    /// Whether nothing is unfinished, a paste neither.
+    #[must_use]
+    pub fn is_between_keys(&self) -> bool {
+        self.state == State::Ground && !self.utf8.pending()
+    }
+
     /// Settles what is unfinished, because no byte came for some 30 ms: an Escape alone is the key, the start of a
     /// sequence alone is a key with Alt, a sequence that was cut short is dropped.
     pub fn flush(&mut self, events: &mut Vec<Event>) {

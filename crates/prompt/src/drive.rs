@@ -9,6 +9,7 @@ use crate::{
     front::{Flow, Front, Record},
     programs,
     tty::{OutputMode, RawMode, Ready, Tty, exit_status},
+    unmarked::Unmarked,
 };
 
 pub use crate::backend::Told;
@@ -22,6 +23,7 @@ pub struct Driver {
     tty: Tty,
     raw: Option<RawMode>,
     buffer: Vec<u8>,
+    unmarked: Unmarked,
     /// A signal came that the caller has a handler for: not to be waited over.
     interrupted: bool,
 }
@@ -30,7 +32,7 @@ impl Driver {
     /// A driver of `tty`, which is left as it is for now.
     #[must_use]
     pub fn new(tty: Tty) -> Self {
-        Driver { tty, raw: None, buffer: vec![0; 64 << 10], interrupted: false }
+        Driver { tty, raw: None, buffer: vec![0; 64 << 10], unmarked: Unmarked::default(), interrupted: false }
     }
 
     /// The terminal.
@@ -70,14 +72,28 @@ impl Driver {
         if flow.is_some() || std::mem::take(&mut self.interrupted) {
             return Ok(flow);
         }
-        let pending = front.is_pending();
+        let pending = self.is_pending(front);
         let ready = self.tty.wait(pending.then_some(ESCAPE_TIME))?;
         if ready == Ready::default() && pending {
-            front.flush();
+            self.flush(front);
         }
         let flow = self.take(front, &ready);
         self.interrupted = false; // told by coming back
         flow
+    }
+
+    /// Whether [`flush`](Self::flush) is to be called when no further byte comes within 30 ms.
+    #[must_use]
+    pub fn is_pending<B: Backend, R: Record>(&self, front: &Front<B, R>) -> bool {
+        self.unmarked.is_holding() || front.is_pending()
+    }
+
+    /// No byte came: an Escape is an Escape, and a paste without marks is over.
+    pub fn flush<B: Backend, R: Record>(&mut self, front: &mut Front<B, R>) {
+        if self.unmarked.is_holding() {
+            front.input(&self.unmarked.release());
+        }
+        front.flush();
     }
 
     /// Does all there is to do without waiting; a cell to run, or that the user leaves.
@@ -89,7 +105,7 @@ impl Driver {
         front: &mut Front<B, R>,
         told: &Receiver<Told>,
     ) -> io::Result<Option<Flow>> {
-        self.enter()?;
+        self.enter(front)?;
         loop {
             while let Ok(told) = told.try_recv() {
                 let flow = front.tell(told);
@@ -145,7 +161,14 @@ impl Driver {
         }
         if ready.input {
             let count = self.tty.read(&mut self.buffer)?;
-            front.input(&self.buffer[..count]);
+            let bytes = &self.buffer[..count];
+            let begun = self.unmarked.is_holding();
+            if !(begun || front.is_between_keys()) || !self.unmarked.hold(bytes) {
+                if begun {
+                    front.input(&self.unmarked.release());
+                }
+                front.input(bytes);
+            }
         } else if ready.hangup {
             self.release();
             return Ok(Some(Flow::Leave(129))); // as a shell tells of SIGHUP
@@ -184,17 +207,21 @@ impl Driver {
                 }
             }
         }
-        self.enter()?;
+        self.enter(front)?;
         front.resumed(self.size());
         Ok(None)
     }
 
-    fn enter(&mut self) -> io::Result<()> {
+    fn enter<B: Backend, R: Record>(&mut self, front: &mut Front<B, R>) -> io::Result<()> {
         if self.raw.is_none() {
             // Threads and programs of the session may write to the terminal too.
             let mut raw = self.tty.raw(OutputMode::Processed)?;
             raw.enter()?;
             self.raw = Some(raw);
+            // What was typed before the prompt stands here are keys, however many lines, and no paste.
+            if let Ok(count) = self.tty.read(&mut self.buffer) {
+                front.input(&self.buffer[..count]);
+            }
         }
         Ok(())
     }

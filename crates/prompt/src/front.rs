@@ -186,6 +186,12 @@ impl<B: Backend, R: Record> Front<B, R> {
         self.decoder.pending()
     }
 
+    /// Whether the cell is being edited and nothing of a key, or of a marked paste, has been taken yet.
+    #[must_use]
+    pub fn is_between_keys(&self) -> bool {
+        self.state == State::Editing && self.queue.is_empty() && self.decoder.is_between_keys()
+    }
+
     /// No byte came: an Escape is an Escape.
     pub fn flush(&mut self) {
         let mut events = Vec::new();

@@ -19,4 +19,5 @@ pub mod setup;
 pub mod show;
 #[cfg(unix)]
 pub mod tty;
+mod unmarked;
 pub mod words;

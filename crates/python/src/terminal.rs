@@ -1,4 +1,4 @@
-//! `_native.Terminal`: the prompt on the installed interpreter. Cells run in Python (`keelback._terminal`); here is the
+//! `_native.Terminal`: the prompt on the installed interpreter. Cells run in Python (`keelback._front`); here is the
 //! prompt, which waits without the interpreter's lock and takes it to ask the session something.
 
 use std::{
@@ -201,15 +201,22 @@ impl Terminal {
         step.map_err(failed)?.map(|found| flow(py, found)).transpose()
     }
 
-    /// No byte came for 30 ms: as `step`, but an Escape is an Escape.
+    /// No byte came for 30 ms: as `step`, but an Escape is an Escape, and a paste without marks is over.
     fn pause<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
-        py.detach(|| lock(&self.inner).front.flush());
+        py.detach(|| {
+            let mut inner = lock(&self.inner);
+            let Inner { front, driver, .. } = &mut *inner;
+            driver.flush(front);
+        });
         self.step(py)
     }
 
     /// Whether `pause` is to be called when nothing comes for 30 ms.
     fn is_pending(&self, py: Python<'_>) -> bool {
-        py.detach(|| lock(&self.inner).front.is_pending())
+        py.detach(|| {
+            let inner = lock(&self.inner);
+            inner.driver.is_pending(&inner.front)
+        })
     }
 
     /// The descriptors to wait for before `step` is called again.

@@ -137,7 +137,7 @@ fn commands_look_into_the_program() {
     window.keys(":sessions\r", "1 client, 0 cells (this one)\n>>>");
     window.keys(":tail on\r", "GET / 200\n>>>");
     window.keys(":tail maybe\r", "error: `:tail` is `on` or `off`\n>>>");
-    window.keys(":help\r", ":close          leave, and end the session with all it runs\n>>>");
+    window.keys(":help\r", ":close        leave, and end the session with all it runs\n>>>");
 }
 
 #[test]

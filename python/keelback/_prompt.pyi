@@ -1,0 +1,6 @@
+from collections.abc import Coroutine
+from typing import Any
+
+def prompt(
+    namespace: dict[Any, Any] | None = None, *, banner: str | None = None, exitmsg: str | None = None
+) -> Coroutine[Any, Any, int]: ...
