@@ -40,7 +40,7 @@ impl std::error::Error for Usage {}
 /// What a user can do about an error.
 pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
     if error.is::<Usage>() {
-        return Some("keelback run --help and keelback mcp --help list the options".into());
+        return Some("--help behind a command lists its options".into());
     }
     if let Some(unreachable) = error.downcast_ref::<crate::attach::Unreachable>() {
         return unreachable.hint.clone();

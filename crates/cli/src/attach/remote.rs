@@ -102,7 +102,7 @@ pub(crate) fn open<R: Record>(
     let pump = Pump::new(teller.clone(), Arc::clone(&shared));
     let (session, opened) = Session::open(address, "keelback attach", how, columns, move |news| pump.take(news))?;
     let welcome = session.welcome();
-    let mut remote = Remote { session, teller, shared, joined: *how != How::New(None), left: None };
+    let remote = Remote { session, teller, shared, joined: *how != How::New(None), left: None };
     let mut front = Front::new(remote, record, options);
     let prompts = opened.prompts.unwrap_or_else(|| (">>> ".into(), "... ".into()));
     for line in welcome.banner.lines() {

@@ -228,6 +228,16 @@ fn what_greets_is_waited_for_and_what_only_talks_is_none() {
 }
 
 #[test]
+fn a_server_that_says_nothing_is_given_up() {
+    let (client, _, server) = with(|mut fake| {
+        fake.expect("hello");
+        fake.is_left()
+    });
+    assert!(matches!(client, Err(CallError::Timeout { op: "hello", .. })));
+    assert!(server.join().expect("the server"));
+}
+
+#[test]
 fn an_answer_of_another_shape_is_an_error_of_its_call_alone() {
     let (client, _, server) = with(|mut fake| {
         fake.welcome();
