@@ -7,7 +7,7 @@ use clap_complete::Shell;
 
 use crate::units;
 
-/// Runs Python that nobody has read: CPython in a sandbox that reaches nothing but what you grant.
+/// Runs Python that nobody has read, in a sandbox; opens prompts inside programs.
 #[derive(Parser)]
 #[command(name = "keelback", version, max_term_width = 100)]
 #[command(after_help = "Without a command: a sandboxed prompt, or the program on stdin. From pip: a\n\

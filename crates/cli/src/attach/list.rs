@@ -69,8 +69,8 @@ mod tests {
         let odd = Served { name: "a\x1b[2J".into(), pid: 12345, armed: Some(12), ..web.clone() };
         let text = table(&[web, odd]);
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines[0], "NAME    PID    PROGRAM  PYTHON  AGE");
-        assert!(lines[1].starts_with("web     7      app.py   3.13.0  "), "{text}");
-        assert!(lines[2].starts_with("a?[2J   12345  app.py   3.13.0  ") && lines[2].ends_with("waits for its signal"));
+        assert_eq!(lines[0], "NAME   PID    PROGRAM  PYTHON  AGE");
+        assert!(lines[1].starts_with("web    7      app.py   3.13.0  "), "{text}");
+        assert!(lines[2].starts_with("a?[2J  12345  app.py   3.13.0  ") && lines[2].ends_with("waits for its signal"));
     }
 }
