@@ -40,7 +40,7 @@ impl std::error::Error for Usage {}
 /// What a user can do about an error.
 pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
     if error.is::<Usage>() {
-        return Some("--help behind a command lists its options".into());
+        return Some("keelback run --help lists the options, as it does for mcp and attach".into());
     }
     if let Some(unreachable) = error.downcast_ref::<crate::attach::Unreachable>() {
         return unreachable.hint.clone();
