@@ -29,6 +29,7 @@ __all__ = [
     "Result",
     "Sandbox",
     "SandboxError",
+    "Server",
     "SessionLost",
     "TimeLimit",
     "Tool",
@@ -36,15 +37,18 @@ __all__ = [
     "ToolError",
     "Usage",
     "Variable",
+    "arm",
     "interact",
     "load",
     "prompt",
+    "serve",
 ]
 
 
 # Where each name is. They are imported on demand: a prompt is shown, and a program that makes one sandbox begins,
 # without waiting for the rest.
 _NAMES = {
+    "_arm": ("arm",),
     "_check": ("Finding",),
     "_errors": (
         "ConnectionLimit",
@@ -68,6 +72,7 @@ _NAMES = {
     "_prompt": ("prompt",),
     "_result": ("Error", "Event", "FileChange", "Frame", "Result", "Usage", "Variable"),
     "_sandbox": ("Checkpoint", "Limits", "Sandbox", "load"),
+    "_serve": ("Server", "serve"),
     "_tools": ("Parameter", "Tool"),
 }
 

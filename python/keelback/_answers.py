@@ -56,12 +56,14 @@ class Answers:
         """True, False, or None for what no further line makes valid."""
         return self.session.is_whole(source, self.filename())
 
-    def complete(self, source, cursor):
+    def complete(self, source, cursor, seconds=None, details=0.005):
+        """What could stand at *cursor*, looked for *seconds*; *details* seconds more for what is said of each."""
         from time import monotonic
 
-        start, end, matches, more = self.assist.complete(self.namespace, source, cursor)
+        deadline = None if seconds is None else monotonic() + seconds
+        start, end, matches, more = self.assist.complete(self.namespace, source, cursor, deadline)
         # A key waits for this: what is not told in time is left at what it is.
-        deadline = monotonic() + 0.005
+        deadline = monotonic() + details
         told = []
         for text, kind, detail in matches:
             if monotonic() < deadline:

@@ -2,12 +2,15 @@
 
 Its commands are those of the binary. Without one it is a prompt on this interpreter, which takes the arguments that
 `python3` takes: `keelback -i script.py`, `keelback -c CODE`, `keelback -m MODULE`. `--sandbox` opens the sandbox's.
+`keelback pth install` lets programs be served that do not know of it.
 """
 
+import os
 import sys
 
 # The binary's commands, and options that are its own.
-_COMMANDS = {"run", "mcp", "prompt", "completions", "man", "help", "--help", "-h", "--version", "-V", "--sandbox"}
+_COMMANDS = {"run", "attach", "mcp", "prompt", "completions", "man", "help"}
+_COMMANDS |= {"--help", "-h", "--version", "-V", "--sandbox"}
 
 
 def main():
@@ -17,7 +20,13 @@ def main():
 
         if arguments[0] == "--sandbox":
             arguments[0] = "prompt"
+        if arguments[0] == "attach":
+            # A program whose Python does not have this package takes it from here.
+            arguments[1:1] = ["--package", os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
         sys.exit(command(["keelback", *arguments]))
-    from ._main import main
+    if arguments and arguments[0] == "pth":
+        from ._pth import main
+    else:
+        from ._main import main
 
     sys.exit(main(arguments))

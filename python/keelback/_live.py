@@ -176,10 +176,7 @@ class Live:
         for task in (*self.stubborn.values(), *([] if self._cell is None else [self._cell.task])):
             if task is not None:
                 task.cancel()
-        if self._routed:
-            self._routed = False
-            self._set(_output.routed, None)
-            _output.let_go()
+        self.unroute()
 
     # -- output and values -------------------------------------------------------------------------------------------
 
@@ -193,6 +190,21 @@ class Live:
             self._routed = True
             _output.hold()
         self._set(_output.routed, _output.Ends(sink, ask))
+
+    def unroute(self):
+        """The output of the session is the program's again."""
+        if self._routed:
+            self._routed = False
+            self._set(_output.routed, None)
+            _output.let_go()
+
+    def give(self, name, value):
+        """Let cells find *value* where the program has a builtin *name*. Tasks which they start find the program's."""
+        self._names.give(name, value)
+
+    def remember(self, value):
+        """Let *value* be `_` of the next cell."""
+        self._names.last = value
 
     @property
     def show(self):

@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Coroutine
 
-__all__ = ["Names", "Steps", "innermost", "machinery", "may_interrupt"]
+__all__ = ["Names", "OnStack", "Steps", "innermost", "machinery", "may_interrupt"]
 
 _MISSING = object()
 _builtins = vars(builtins)
@@ -72,6 +72,10 @@ class Names:
         self._own = {name: Leave(name) for name in ("exit", "quit")}
         self._programs = {}
 
+    def give(self, name, value):
+        """Let the session find *value* where the program has a builtin of its own."""
+        self._own[name] = value
+
     def enter(self):
         self._found = _builtins.get("_", _MISSING)
         _put("_", self._found if self.last is _MISSING else self.last)
@@ -98,6 +102,22 @@ def _put(name, value):
         _builtins.pop(name, None)
     else:
         _builtins[name] = value
+
+
+class OnStack:
+    """Within its `with`, the code of *cell* is the innermost thing that runs in the thread."""
+
+    def __init__(self, cell):
+        self._cell = cell
+
+    def __enter__(self):
+        _stacks.setdefault(threading.get_ident(), []).append(self._cell)
+
+    def __exit__(self, *error):
+        stack = _stacks[threading.get_ident()]
+        stack.pop()
+        if not stack:
+            del _stacks[threading.get_ident()]
 
 
 class Steps(Coroutine):

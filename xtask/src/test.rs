@@ -95,6 +95,7 @@ fn pythons(root: &Path, count: &mut Count) -> Result<()> {
             let mut command = Command::new(&python);
             command.current_dir(root.join("tests/python")).args(["-W", "error", "-m", "unittest", "discover"]);
             command.args(["-p", pattern]).env("KEELBACK_CACHE", root.join("target/keelback-cache"));
+            command.env("KEELBACK", crate::target(root).join("release/keelback"));
             unittest(&mut command, count).with_context(|| format!("the Python tests did not run on {version}"))?;
         }
         let mut command = Command::new(&python);

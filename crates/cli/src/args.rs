@@ -7,7 +7,7 @@ use clap_complete::Shell;
 
 use crate::units;
 
-/// Runs Python that nobody has read: CPython in a sandbox that reaches nothing but what you grant.
+/// Runs Python that nobody has read, in a sandbox; opens prompts inside programs.
 #[derive(Parser)]
 #[command(name = "keelback", version, max_term_width = 100, args_conflicts_with_subcommands = true)]
 #[command(after_help = "Without a command: a sandboxed prompt, or the program on stdin. From pip: a\n\
@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Prompt(Box<PromptArgs>),
     /// Serve sessions to models (MCP), over stdio or HTTP
     Mcp(Box<McpArgs>),
+    /// Open a prompt inside a running program
+    Attach(Box<AttachArgs>),
     /// Print completions for a shell
     #[command(after_help = "Example: keelback completions bash > ~/.local/share/bash-completion/completions/keelback")]
     Completions {
@@ -188,6 +190,52 @@ pub(crate) struct McpArgs {
     /// End an HTTP client's session when nothing came from it for so long; default 30m
     #[arg(long, value_name = "TIME", value_parser = units::duration, requires = "http")]
     pub(crate) idle_timeout: Option<Duration>,
+}
+
+/// Which program, which session there, and what to do in it.
+#[derive(Args)]
+#[command(after_help = "\
+A program is served by keelback.serve() or KEELBACK_SERVE; one that runs Python 3.14 or later need not be prepared.
+Ctrl-D and :detach leave, and the session goes on for a while; :close ends it. docs/attach.md is the guide.
+
+Exit status: 0; 1 after an exception of --eval or a program, or when the program cannot be reached or has ended; 2 for
+a wrong command line; 130 after Ctrl-C; that of SystemExit.
+
+Example: keelback attach
+Example: keelback attach web --eval 'len(cache)'
+Example: keelback attach 10.0.0.7:4411 --key key.txt")]
+pub(crate) struct AttachArgs {
+    /// A process id, a name from the list, the path of a socket or HOST:PORT
+    ///
+    /// Without one: the only program there is, or else the list.
+    #[arg(value_name = "TARGET")]
+    pub(crate) target: Option<String>,
+    /// List the programs that can be attached to
+    #[arg(long, conflicts_with_all = ["target", "eval", "session", "new"])]
+    pub(crate) list: bool,
+    /// Go on with session NAME, or open one of this name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) session: Option<String>,
+    /// Open a session of its own, also when one of the name is there
+    #[arg(long)]
+    pub(crate) new: bool,
+    /// Run CODE instead of opening a prompt; its input() reads standard input
+    ///
+    /// Without it, a program on standard input is run as one cell.
+    #[arg(short = 'e', long, value_name = "CODE")]
+    pub(crate) eval: Option<String>,
+    /// Write the events of --eval, of a program or the list as JSON, one a line (docs/protocol.md)
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The file with the key that a server on TCP shows; else KEELBACK_KEY is the key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    /// Send a prepared program its signal without asking
+    #[arg(short = 'y', long)]
+    pub(crate) yes: bool,
+    /// The folder that holds the package keelback, for a program whose Python does not have it
+    #[arg(long, value_name = "DIR", overrides_with = "package")]
+    pub(crate) package: Option<PathBuf>,
 }
 
 /// Options of `run` that take the next word as their value.

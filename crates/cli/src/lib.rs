@@ -1,6 +1,7 @@
 //! The command `keelback`, for its binary and for the Python package.
 
 mod args;
+mod attach;
 mod engine;
 mod grants;
 mod json;
@@ -29,6 +30,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
         Some(Command::Run(args)) => run::run(&args),
         Some(Command::Mcp(args)) => mcp::run(&args),
         Some(Command::Prompt(args)) => open_prompt(&args),
+        Some(Command::Attach(args)) => attach::run(&args),
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), "keelback", &mut io::stdout());
             Ok(0)
@@ -49,7 +51,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
             if let Some(hint) = run::hint(&error) {
                 let _ = writeln!(stderr, "hint: {hint}");
             }
-            if error.is::<run::Usage>() { 2 } else { EXIT_HOST }
+            match &error {
+                error if error.is::<run::Usage>() => 2,
+                error if error.is::<attach::Unreachable>() => 1,
+                _ => EXIT_HOST,
+            }
         }
     }
 }

@@ -40,7 +40,10 @@ impl std::error::Error for Usage {}
 /// What a user can do about an error.
 pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
     if error.is::<Usage>() {
-        return Some("keelback run --help and keelback mcp --help list the options".into());
+        return Some("keelback run --help lists the options, as it does for mcp and attach".into());
+    }
+    if let Some(unreachable) = error.downcast_ref::<crate::attach::Unreachable>() {
+        return unreachable.hint.clone();
     }
     match error.downcast_ref::<Error>()? {
         Error::Grant(_) => Some("a grant is PATH or PATH:GUEST, where PATH is there and GUEST is absolute".into()),

@@ -37,6 +37,33 @@ pub trait Backend {
 
     /// A line for `input()` of the cell that runs, with its line end; None is the end of input.
     fn reply(&mut self, line: Option<String>);
+
+    /// The exit status to leave with, when the last [`command`](Self::command) was one that leaves.
+    fn left(&mut self) -> Option<u8> {
+        None
+    }
+
+    /// The window has so many columns now.
+    fn resized(&mut self, _columns: u16) {}
+}
+
+/// What a session tells while a prompt stands before it, see [`Front::tell`](crate::front::Front::tell).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// It printed something.
+    Output(Vec<u8>),
+    /// A cell shows a value.
+    Shown(Shown),
+    /// An exception left a cell: its traceback.
+    Raised(String),
+    /// A cell waits for a line.
+    NeedsInput,
+    /// A cell waits for a line that is not to be seen.
+    NeedsSecret,
+    /// The cell is over, or the session is.
+    Ended(Ended),
+    /// A line about the session.
+    Note(String),
 }
 
 /// How a cell ended, for the prompt.

@@ -29,6 +29,20 @@ pub const SANDBOX: &[(&str, &str, &str)] = &[
     ("limits", "", "what the session may use, and has used"),
 ];
 
+/// Those of a session of another program, which is served.
+pub const SERVED: &[(&str, &str, &str)] = &[
+    ("vars", "", "the variables"),
+    ("src", "NAME", "the source of a function, class or module"),
+    ("tasks", "", "the tasks of the event loop, and where each waits"),
+    ("cancel", "ID", "cancel a task"),
+    ("where", "", "what the thread of the event loop does now"),
+    ("stacks", "", "what all threads do now"),
+    ("tail", "on|off", "show what the program itself prints"),
+    ("sessions", "", "the sessions of the program's prompts"),
+    ("detach", "", "leave; the session goes on for a while, as after Ctrl-D"),
+    ("close", "", "leave, and end the session with all it runs"),
+];
+
 /// The table, with the session's own commands.
 #[must_use]
 pub fn table(own: &[(&str, &str, &str)]) -> String {

@@ -5,27 +5,14 @@ use std::{io, sync::mpsc::Receiver, time::Duration};
 use keelback_editor::edit::Size;
 
 use crate::{
-    backend::{Backend, Ended, Shown},
+    backend::Backend,
     front::{Flow, Front, Record},
     programs,
     tty::{OutputMode, RawMode, Ready, Tty, exit_status},
     unmarked::{self, PAUSE, Unmarked},
 };
 
-/// What a session tells while a prompt stands before it. Whoever sends one wakes the terminal with its waker.
-#[derive(Debug)]
-pub enum Told {
-    /// It printed something.
-    Output(Vec<u8>),
-    /// A cell shows a value.
-    Shown(Shown),
-    /// A cell waits for a line.
-    NeedsInput,
-    /// The cell is over.
-    Ended(Ended),
-    /// A line about the session.
-    Note(String),
-}
+pub use crate::backend::Told;
 
 /// A terminal that a prompt stands in.
 #[derive(Debug)]
@@ -56,7 +43,8 @@ impl Driver {
         self.raw = None;
     }
 
-    /// Waits until there is a cell to run, or the user leaves.
+    /// Waits until there is a cell to run, or the user leaves. Whoever sends something to `told` wakes the terminal with
+    /// its waker.
     ///
     /// # Errors
     /// Those of the terminal.
@@ -117,25 +105,7 @@ impl Driver {
         self.enter(front)?;
         loop {
             while let Ok(told) = told.try_recv() {
-                let flow = match told {
-                    Told::Output(bytes) => {
-                        front.output(&bytes);
-                        None
-                    }
-                    Told::Shown(shown) => {
-                        front.shown(&shown);
-                        None
-                    }
-                    Told::NeedsInput => {
-                        front.needs_input();
-                        None
-                    }
-                    Told::Note(text) => {
-                        front.tell_note(&text);
-                        None
-                    }
-                    Told::Ended(ended) => front.ended(ended),
-                };
+                let flow = front.tell(told);
                 if let Some(flow) = self.handle(front, flow)? {
                     return Ok(Some(flow));
                 }

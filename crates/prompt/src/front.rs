@@ -9,6 +9,7 @@ mod judge;
 mod keys;
 mod line;
 mod screen;
+mod secret;
 #[cfg(test)]
 mod tests;
 
@@ -26,7 +27,7 @@ use self::{
     answer::{Answer, Held},
     line::Line,
 };
-use crate::backend::Backend;
+use crate::backend::{Backend, Told};
 
 /// What a driver is to do; until it has, the front takes no keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,6 +129,8 @@ pub struct Front<B, R> {
     timed: bool,
     /// The cell that runs, as it was submitted, and what of it is Python.
     submitted: Option<(String, String)>,
+    /// What was typed of a line that is not to be seen.
+    secret: Option<String>,
     /// What is on the screen is not what the editor holds.
     stale: bool,
 }
@@ -156,6 +159,7 @@ impl<B: Backend, R: Record> Front<B, R> {
             signature_of: None,
             timed: false,
             submitted: None,
+            secret: None,
             stale: true,
             options,
         }
@@ -206,5 +210,19 @@ impl<B: Backend, R: Record> Front<B, R> {
             self.editor.set_text(text.trim_end_matches('\n'));
         }
         self.stale = true;
+    }
+
+    /// What the session tells; what the driver is to do about it.
+    pub fn tell(&mut self, told: Told) -> Option<Flow> {
+        match told {
+            Told::Output(bytes) => self.output(&bytes),
+            Told::Shown(shown) => self.shown(&shown),
+            Told::Raised(traceback) => self.raised(&traceback),
+            Told::NeedsInput => self.needs_input(),
+            Told::NeedsSecret => self.needs_secret(),
+            Told::Note(text) => self.tell_note(&text),
+            Told::Ended(ended) => return self.ended(ended),
+        }
+        None
     }
 }

@@ -82,7 +82,7 @@ mod tests {
     fn check(reads: &[&str], want: Option<&str>) {
         let mut unmarked = Unmarked::default();
         let held = reads.iter().all(|read| unmarked.hold(read.as_bytes()));
-        let got = held.then(|| String::from_utf8_lossy(&unmarked.release()).into_owned());
+        let got = held.then(|| String::from_utf8(unmarked.release()).expect("UTF-8"));
         assert_eq!(got.as_deref(), want);
         assert!(!held || !unmarked.is_holding());
     }

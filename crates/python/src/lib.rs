@@ -5,6 +5,7 @@ mod convert;
 mod interrupt;
 mod process;
 mod report;
+mod serve;
 mod terminal;
 mod tools;
 
@@ -397,6 +398,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(command, module)?)?;
     module.add_function(wrap_pyfunction!(shut_down, module)?)?;
     module.add_class::<Image>()?;
+    module.add_class::<serve::Server>()?;
+    module.add_class::<serve::Sink>()?;
     module.add_class::<terminal::Terminal>()?;
     module.add("VERSION", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<Session>()

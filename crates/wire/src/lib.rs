@@ -3,6 +3,10 @@
 //! The codec owns no socket: bytes in, messages out. `docs/protocol.md` is the same for other implementations.
 
 pub mod application;
+#[cfg(unix)]
+pub mod client;
+#[cfg(unix)]
+pub mod discover;
 pub mod event;
 pub mod frame;
 pub mod message;

@@ -38,6 +38,9 @@ pub struct Opened {
     pub session: String,
     /// The sequence number of its last event before those that follow; the first one has 1.
     pub seq: u64,
+    /// The sequence number of the last event there is: up to it, those that follow tell what has been.
+    #[serde(default)]
+    pub last: u64,
     /// How many events between `after` and the first that follows are no longer kept.
     pub missed: u64,
     /// The cell that runs.

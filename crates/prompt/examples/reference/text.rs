@@ -8,7 +8,7 @@ use keelback_editor::{
     theme::{Theme, kinds},
 };
 use keelback_prompt::{
-    commands::{COMMANDS, LOCAL, SANDBOX},
+    commands::{COMMANDS, LOCAL, SANDBOX, SERVED},
     words::WORDS,
 };
 
@@ -23,7 +23,7 @@ const INTRODUCTION: &str = "\
 <!-- Written by `cargo run -p keelback-prompt --example reference`; a test compares. -->
 
 `keelback` opens it before a session in a sandbox; `python -m keelback`, of the Python package, before the interpreter
-that the package is installed in.
+that the package is installed in; `keelback attach` inside a running program ([attach.md](attach.md)).
 
 ![the prompt](prompt.svg)
 
@@ -172,8 +172,10 @@ pub(crate) fn text() -> String {
     text.push_str("\nIn vi's normal mode, which Escape leads to, other keys are as above:\n\n");
     table(&mut text, ["keys", "what they do"], VI.iter().map(|(keys, does)| [each(keys.split(' ')), (*does).into()]));
     text.push_str(COMMANDS_TEXT);
-    let in_sandbox = SANDBOX.iter().filter(|command| !LOCAL.contains(command)).map(|command| (command, "sandbox"));
-    let rows = COMMANDS.iter().chain(LOCAL).map(|command| (command, "both")).chain(in_sandbox);
+    let of =
+        |table: &'static [_], of| table.iter().filter(|command| !LOCAL.contains(command)).map(move |row| (row, of));
+    let rows = COMMANDS.iter().chain(LOCAL).map(|command| (command, "all"));
+    let rows = rows.chain(of(SANDBOX, "sandbox")).chain(of(SERVED, "attached"));
     table(
         &mut text,
         ["command", "what it does", "sessions"],

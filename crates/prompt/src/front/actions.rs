@@ -44,7 +44,7 @@ impl<B: Backend, R: Record> Front<B, R> {
                 let expression = self.editor.expression_at_cursor();
                 let text = self.backend.describe(&expression);
                 match text {
-                    Some(text) => self.tell(&text),
+                    Some(text) => self.present(&text),
                     None => {
                         self.editor.set_message(format!("nothing is known of `{expression}`"));
                         None
@@ -243,6 +243,9 @@ impl<B: Backend, R: Record> Front<B, R> {
             _ if self.backend.commands().iter().any(|(known, _, _)| *known == name) => {
                 let said = self.backend.command(name, argument);
                 self.say(said);
+                if let Some(status) = self.backend.left() {
+                    return Some(Flow::Leave(status));
+                }
             }
             _ => self.say(Err(format!("`:{name}` is not a command: `:help` lists them"))),
         }
@@ -252,13 +255,14 @@ impl<B: Backend, R: Record> Front<B, R> {
 
     fn say(&mut self, said: Result<String, String>) {
         match said {
+            Ok(text) if text.is_empty() => {}
             Ok(text) => self.print(&text),
             Err(message) => self.note(&format!("error: {message}")),
         }
     }
 
     /// Shows text above the prompt, or in a pager when it is longer than the window.
-    fn tell(&mut self, text: &str) -> Option<Flow> {
+    fn present(&mut self, text: &str) -> Option<Flow> {
         if text.lines().count() + 2 > usize::from(self.options.size.rows) {
             self.painter.clear(&mut self.out);
             self.stop_for_driver();

@@ -24,9 +24,10 @@ impl<B: Backend, R: Record> Front<B, R> {
         self.stale = true;
     }
 
-    /// The cell is over.
+    /// The cell is over; while none runs, the session is.
     pub fn ended(&mut self, mut ended: Ended) -> Option<Flow> {
-        if self.state == State::Input {
+        self.secret = None;
+        if self.state != State::Running {
             self.finish_line();
         }
         self.state = State::Running;
@@ -65,6 +66,12 @@ impl<B: Backend, R: Record> Front<B, R> {
         }
         self.begin_cell();
         None
+    }
+
+    /// A cell runs already: the first prompt comes when it has [ended](Self::ended).
+    pub fn begin_running(&mut self, prompts: (String, String)) {
+        self.prompts = prompts;
+        self.state = State::Running;
     }
 
     /// The first cell begins, with these prompts.

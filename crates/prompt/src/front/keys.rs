@@ -49,8 +49,13 @@ impl<B: Backend, R: Record> Front<B, R> {
 
     pub(super) fn event(&mut self, event: Event) -> Option<Flow> {
         match event {
+            Event::Key(key) if self.secret.is_some() => self.secret_key(key),
             Event::Key(key) if self.state == State::Input => self.input_key(key),
             Event::Key(key) => self.key(key),
+            Event::Paste(text) if self.secret.is_some() => {
+                self.secret_paste(&text);
+                None
+            }
             Event::Paste(text) if self.state == State::Input => self.paste_answers(text),
             Event::Paste(text) => {
                 self.completions = None;

@@ -29,6 +29,7 @@ impl<B: Backend, R: Record> Front<B, R> {
     pub fn resized(&mut self, size: Size) {
         let old = std::mem::replace(&mut self.options.size, size);
         self.editor.set_size(size);
+        self.backend.resized(size.columns);
         if self.state != State::Running {
             self.painter.resized(old, size, &mut self.out);
             self.stale = true;
@@ -38,7 +39,10 @@ impl<B: Backend, R: Record> Front<B, R> {
     /// Another program had the terminal.
     pub fn resumed(&mut self, size: Size) {
         self.painter.forget();
-        self.options.size = size;
+        if self.options.size != size {
+            self.options.size = size;
+            self.backend.resized(size.columns);
+        }
         self.editor.set_size(size);
         self.partial.clear();
         self.adrift = true;
@@ -114,6 +118,16 @@ impl<B: Backend, R: Record> Front<B, R> {
     pub fn shown(&mut self, shown: &Shown) {
         let text = self.shown_text(shown);
         self.output(text.as_bytes());
+    }
+
+    /// An exception that left a cell.
+    pub fn raised(&mut self, traceback: &str) {
+        let text = self.traceback_text(traceback);
+        if self.state == State::Running {
+            self.print(&text);
+        } else {
+            self.above(|front| front.print(&text));
+        }
     }
 
     /// A line about the session, above the prompt.

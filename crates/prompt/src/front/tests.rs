@@ -3,6 +3,7 @@
 mod answer;
 mod cells;
 mod completion;
+mod far;
 mod help;
 mod input;
 mod look;
@@ -33,6 +34,7 @@ pub(super) struct Session {
     variables: Vec<&'static str>,
     /// What it was told while a cell ran.
     told: Vec<String>,
+    left: Option<u8>,
 }
 
 const NAMES: [(&str, &str, &str); 4] = [
@@ -80,12 +82,24 @@ impl Backend for Session {
     fn command(&mut self, name: &str, argument: &str) -> Result<String, String> {
         match (name, argument) {
             ("vars", "") => Ok("a  int  1".into()),
+            ("leave", "") => {
+                self.left = Some(3);
+                Ok(String::new())
+            }
             _ => Err(format!("`{argument}` is not a name")),
         }
     }
 
     fn commands(&self) -> &'static [(&'static str, &'static str, &'static str)] {
-        &[("vars", "", "the variables"), ("src", "NAME", "its source")]
+        &[("vars", "", "the variables"), ("src", "NAME", "its source"), ("leave", "", "away")]
+    }
+
+    fn left(&mut self) -> Option<u8> {
+        self.left
+    }
+
+    fn resized(&mut self, columns: u16) {
+        self.told.push(format!("{columns} columns"));
     }
 
     fn interrupt(&mut self) {

@@ -48,7 +48,8 @@ pub(super) struct Told {
 #[derive(Debug)]
 pub(super) struct Inbox {
     state: Mutex<State>,
-    waker: UnixStream,
+    /// None in a forked child.
+    waker: Mutex<Option<UnixStream>>,
     /// The most bytes of events that wait, of one session.
     limit: usize,
     /// In a forked child nothing is there to tell, and the lock may be held for ever.
@@ -89,12 +90,15 @@ struct Waiting {
 impl Inbox {
     /// `waker` is written to when the server sleeps; it does not block.
     pub(super) fn new(waker: UnixStream, limit: usize) -> Self {
-        Inbox { state: Mutex::default(), waker, limit, abandoned: AtomicBool::new(false) }
+        Inbox { state: Mutex::default(), waker: Mutex::new(Some(waker)), limit, abandoned: AtomicBool::new(false) }
     }
 
-    /// Nothing is told any more.
+    /// Nothing is told any more. For a forked child: no lock is waited for.
     pub(super) fn abandon(&self) {
         self.abandoned.store(true, Ordering::Relaxed);
+        if let Ok(mut waker) = self.waker.try_lock() {
+            *waker = None;
+        }
     }
 
     /// Asks the server's thread to end.
@@ -146,8 +150,10 @@ impl Inbox {
         if wake {
             state.sleep = Sleep::Awake;
             drop(state);
-            // The only error is of a full pipe, and then the server wakes anyway.
-            let _ = (&self.waker).write(&[1]);
+            if let Some(waker) = &*self.waker.lock().unwrap_or_else(PoisonError::into_inner) {
+                // The only error is of a full pipe, and then the server wakes anyway.
+                let _ = (&*waker).write(&[1]);
+            }
         }
     }
 

@@ -135,3 +135,28 @@ fn ctrl_c_drops_pasted_lines() {
     prompt.paste("1\n2\n").keys("<C-c>").end(Ended::default());
     prompt.shows(&[">>> f()", "a? 1", ">>> |"]);
 }
+
+#[test]
+fn a_secret_is_not_seen_and_not_kept() {
+    let mut prompt = Prompt::new(20, 10);
+    prompt.keys("f()<Enter>").output("Password: ");
+    prompt.front.needs_secret();
+    prompt.settle().keys("old<C-u>pässx<Backspace>").shows(&[">>> f()", "Password: |"]);
+    prompt.keys("<Enter>").shows(&[">>> f()", "Password:", "|"]);
+    assert_eq!(prompt.front.backend.told, ["Some(\"päss\\n\")"]);
+    prompt.end(Ended::default()).keys("<C-y>").ends(&[">>> |"]);
+}
+
+#[test]
+fn a_secret_can_be_refused() {
+    let refuse = |keys: &str| {
+        let mut prompt = Prompt::new(20, 10);
+        prompt.keys("f()<Enter>");
+        prompt.front.needs_secret();
+        prompt.settle().keys(keys);
+        assert!(prompt.front.is_running());
+        prompt.front.backend.told.join(" ")
+    };
+    assert_eq!(refuse("<C-d>"), "None");
+    assert_eq!(refuse("ab<C-d><C-c>"), "interrupt");
+}

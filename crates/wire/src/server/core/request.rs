@@ -186,6 +186,7 @@ impl Core {
         Answer::Now(value_of(&Opened {
             session: session.name.clone(),
             seq,
+            last: session.events.end().seq,
             missed,
             running: session.current(),
             needs_input: session.needs_input.clone(),

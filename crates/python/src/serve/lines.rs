@@ -1,0 +1,121 @@
+//! Lines of input: the thread of a cell waits here, without Python's lock, until its line comes, it is interrupted or
+//! its session ends.
+
+use std::{
+    collections::HashMap,
+    io::Write,
+    os::unix::net::UnixStream,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use keelback_wire::message::CellNumber;
+use pyo3::{
+    exceptions::{PyEOFError, PyKeyboardInterrupt, PyOSError},
+    prelude::*,
+};
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    io::Errno,
+};
+
+/// What became of a wait.
+#[derive(Debug)]
+enum Answer {
+    Line(Option<String>),
+    Interrupted,
+    Closed,
+}
+
+#[derive(Debug)]
+struct Wait {
+    cell: CellNumber,
+    answer: Mutex<Option<Answer>>,
+    bell: UnixStream,
+}
+
+/// Those who wait, by session.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    waits: Mutex<HashMap<String, Arc<Wait>>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Lines {
+    /// Waits for a line; `asked` is called when one that comes would be taken. None is the end of input.
+    pub(super) fn wait(
+        &self,
+        py: Python<'_>,
+        session: &str,
+        cell: CellNumber,
+        asked: impl FnOnce() + Send,
+    ) -> PyResult<Option<String>> {
+        let (bell, door) = UnixStream::pair().map_err(|error| PyOSError::new_err(error.to_string()))?;
+        let wait = Arc::new(Wait { cell, answer: Mutex::new(None), bell });
+        if lock(&self.waits).insert(session.to_owned(), Arc::clone(&wait)).is_some() {
+            return Err(PyOSError::new_err("another thread or task of the session waits for a line already"));
+        }
+        py.detach(asked);
+        let result = loop {
+            let polled = py.detach(|| poll(&mut [PollFd::new(&door, PollFlags::IN)], None));
+            match polled {
+                // A signal: its handler in Python may raise.
+                Err(Errno::INTR) => {
+                    if let Err(error) = py.check_signals() {
+                        break Err(error);
+                    }
+                }
+                Err(error) => break Err(PyOSError::new_err(error.to_string())),
+                Ok(_) => match lock(&wait.answer).take() {
+                    Some(Answer::Line(text)) => break Ok(text),
+                    Some(Answer::Interrupted) => break Err(PyKeyboardInterrupt::new_err(())),
+                    Some(Answer::Closed) => break Err(PyEOFError::new_err("the session is over")),
+                    None => {}
+                },
+            }
+        };
+        lock(&self.waits).retain(|_, other| !Arc::ptr_eq(other, &wait));
+        result
+    }
+
+    fn answer(&self, session: &str, cell: Option<CellNumber>, answer: Answer) -> bool {
+        let waits = lock(&self.waits);
+        let Some(wait) = waits.get(session).filter(|wait| cell.is_none_or(|cell| cell == wait.cell)) else {
+            return false;
+        };
+        let mut slot = lock(&wait.answer);
+        if slot.is_none() {
+            *slot = Some(answer);
+        }
+        (&wait.bell).write(&[1]).is_ok()
+    }
+
+    pub(super) fn line(&self, session: &str, text: Option<String>) {
+        self.answer(session, None, Answer::Line(text));
+    }
+
+    /// Whether the cell waited for a line, and does so no more.
+    pub(super) fn interrupt(&self, session: &str, cell: CellNumber) -> bool {
+        self.answer(session, Some(cell), Answer::Interrupted)
+    }
+
+    pub(super) fn close(&self, session: &str) {
+        self.answer(session, None, Answer::Closed);
+    }
+
+    /// In a child of fork: closes the descriptors, and waits for no lock.
+    pub(super) fn abandon(&self) {
+        if let Ok(mut waits) = self.waits.try_lock() {
+            waits.clear();
+        }
+    }
+
+    pub(super) fn close_all(&self) {
+        let sessions: Vec<String> = lock(&self.waits).keys().cloned().collect();
+        for session in sessions {
+            self.close(&session);
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! What there is to attach to on this machine: each server leaves a file beside its socket.
+
+use std::{
+    env, io,
+    os::unix::{fs::MetadataExt, net::UnixStream},
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use serde::{Deserialize, Serialize};
+
+/// The longest file that is read, in bytes: a choice, over what a long command line takes.
+const FILE_MAX: u64 = 64 << 10;
+
+/// What a server says of itself in `NAME-PID.json`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Served {
+    /// A name to attach by.
+    pub name: String,
+    /// The process.
+    pub pid: u32,
+    /// What runs there, such as `app.py`.
+    pub program: String,
+    /// Its command line.
+    pub argv: Vec<String>,
+    /// When it began to serve or to wait for its signal, in seconds since 1970.
+    pub started: f64,
+    /// The version of its Python.
+    pub python: String,
+    /// The path of its Unix socket.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub socket: Option<String>,
+    /// `host:port` of a server on TCP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// It serves only after this signal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub armed: Option<i32>,
+}
+
+impl Served {
+    /// For how long it has been there.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        now.saturating_sub(Duration::try_from_secs_f64(self.started).unwrap_or_default())
+    }
+
+    /// Whether it is still there: somebody is at its socket, or its process lives.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        match &self.socket {
+            Some(socket) if self.armed.is_none() => UnixStream::connect(socket).is_ok(),
+            _ => is_alive(self.pid),
+        }
+    }
+}
+
+/// The folder of the files: below `XDG_RUNTIME_DIR`, else one of the user's own among temporary files.
+#[must_use]
+pub fn folder() -> PathBuf {
+    let named = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute() && path.is_dir());
+    match named {
+        Some(path) => path.join("keelback"),
+        None => env::temp_dir().join(format!("keelback-{}", rustix::process::getuid().as_raw())),
+    }
+}
+
+/// All servers in `folder` that answer or wait for their signal, the oldest first. Files of those that have ended are
+/// passed over.
+///
+/// # Errors
+/// The folder belongs to somebody else, who could have put anything there, or cannot be read. That there is none is no
+/// error.
+pub fn list(folder: &Path) -> io::Result<Vec<Served>> {
+    let known = match std::fs::symlink_metadata(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        known => known?,
+    };
+    if !known.is_dir() || known.uid() != rustix::process::geteuid().as_raw() || known.mode() & 0o022 != 0 {
+        let message = format!("`{}` is not a folder that only you can write to", folder.display());
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
+    }
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "json") {
+            found.extend(read(&path).filter(Served::is_there));
+        }
+    }
+    found.sort_by(|a, b| a.started.total_cmp(&b.started).then(a.pid.cmp(&b.pid)));
+    Ok(found)
+}
+
+/// Reads one file; None of what is no such file.
+fn read(path: &Path) -> Option<Served> {
+    if std::fs::metadata(path).ok()?.len() > FILE_MAX {
+        return None;
+    }
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+}
+
+fn is_alive(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    pid.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::{fs::PermissionsExt, net::UnixListener};
+
+    use super::*;
+
+    fn write(folder: &Path, served: &Served) {
+        let text = serde_json::to_vec(served).expect("plain data");
+        std::fs::write(folder.join(format!("{}-{}.json", served.name, served.pid)), text).expect("a file");
+    }
+
+    fn private() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).expect("ours");
+        folder
+    }
+
+    #[test]
+    fn those_that_answer_are_listed_and_no_others() {
+        let folder = private();
+        let socket = |name: &str| folder.path().join(name).display().to_string();
+        let _listener = UnixListener::bind(socket("a.sock")).expect("a socket");
+        drop(UnixListener::bind(socket("stale.sock")).expect("a socket"));
+        let own = std::process::id();
+        let served = |name: &str, started: f64| Served {
+            name: name.into(),
+            pid: own,
+            started,
+            socket: Some(socket(&format!("{name}.sock"))),
+            ..Served::default()
+        };
+        write(folder.path(), &served("a", 20.0));
+        write(folder.path(), &served("stale", 5.0));
+        write(folder.path(), &Served { armed: Some(12), socket: None, ..served("armed", 10.0) });
+        write(folder.path(), &Served { socket: None, address: Some("[::1]:5".into()), ..served("far", 30.0) });
+        write(folder.path(), &Served { pid: u32::MAX, armed: Some(12), ..served("gone", 10.0) });
+        std::fs::write(folder.path().join("other.json"), "[]").expect("a file");
+        std::fs::write(folder.path().join("a.txt"), "").expect("a file");
+        let found = list(folder.path()).expect("a list");
+        assert_eq!(found.iter().map(|served| served.name.as_str()).collect::<Vec<_>>(), ["armed", "a", "far"]);
+    }
+
+    #[test]
+    fn a_folder_of_others_is_not_read() {
+        let folder = private();
+        assert_eq!(list(&folder.path().join("none")).expect("no error"), []);
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o770)).expect("ours");
+        assert_eq!(list(folder.path()).expect_err("others can write").kind(), io::ErrorKind::PermissionDenied);
+    }
+}

@@ -1,0 +1,101 @@
+"""Where served programs are found: a folder of this user with a socket and a small file for each."""
+
+import os
+import sys
+import time
+
+__all__ = ["Entry", "folder", "program_name"]
+
+
+def folder():
+    """The folder of sockets: `$XDG_RUNTIME_DIR/keelback`, or one in the folder for temporary files."""
+    base = os.environ.get("XDG_RUNTIME_DIR")
+    if base and os.path.isdir(base):
+        return os.path.join(base, "keelback")
+    return os.path.join(os.environ.get("TMPDIR") or "/tmp", f"keelback-{os.getuid()}")
+
+
+def program_name():
+    """What this program is called by."""
+    path = sys.argv[0] if getattr(sys, "argv", None) else ""
+    if path == "-m":  # the module is not known yet
+        words = sys.orig_argv
+        path = words[words.index("-m") + 1] if "-m" in words[:-1] else ""
+    if path == "-c":
+        path = ""
+    name = os.path.splitext(os.path.basename(path))[0]
+    if name == "__main__":
+        name = os.path.basename(os.path.dirname(os.path.abspath(path)))
+    # It becomes part of a file name, which for a socket has little room.
+    name = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name.strip("-"))
+    return name[:32] or "python"
+
+
+def make_folder(path):
+    """Make *path* for this user alone. Raises PermissionError when it is somebody else's or open to others."""
+    try:
+        os.mkdir(path, 0o700)
+        os.chmod(path, 0o700)  # the umask may have taken something away
+    except FileExistsError:
+        pass
+    found = os.lstat(path)
+    if found.st_uid != os.getuid() or found.st_mode & 0o077 or not os.path.isdir(path):
+        raise PermissionError(f"the folder `{path}` is not for this user alone")
+
+
+class Entry:
+    """The file that tells of a server, or of a program that is ready to begin one."""
+
+    def __init__(self, name):
+        self.name = name
+        self._file = None
+
+    @staticmethod
+    def free_stem(name):
+        """`NAME-PID`, with a further number when this process has that already."""
+        stem = base = os.path.join(folder(), f"{name}-{os.getpid()}")
+        number = 1
+        while os.path.exists(stem + ".json") and _is_ours(stem + ".json"):
+            number += 1
+            stem = f"{base}-{number}"
+        return stem
+
+    def write(self, stem, **more):
+        """Tell of it in `STEM.json`; *more* says where it is."""
+        told = {
+            "name": self.name,
+            "pid": os.getpid(),
+            "program": os.path.abspath(sys.argv[0]) if sys.argv and sys.argv[0] else sys.executable,
+            "argv": sys.argv,
+            "started": time.time(),
+            "python": sys.version.split()[0],
+            **more,
+        }
+        import json
+
+        path = f"{stem}.json"
+        new = f"{path}.new"
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with open(descriptor, "w", encoding="utf-8") as file:
+            os.fchmod(descriptor, 0o600)
+            json.dump(told, file)
+        os.replace(new, path)
+        self._file = path
+
+    def remove(self):
+        path, self._file = self._file, None
+        if path is not None:
+            try:
+                os.unlink(path)
+            except OSError:
+                pass
+
+
+def _is_ours(path):
+    import json
+
+    try:
+        with open(path, encoding="utf-8") as file:
+            return json.load(file).get("pid") == os.getpid()
+    except (OSError, ValueError):
+        return False
