@@ -1,3 +1,4 @@
+from ._arm import arm
 from ._check import Finding
 from ._errors import (
     ConnectionLimit,
@@ -20,6 +21,7 @@ from ._pool import Pool
 from ._prompt import prompt
 from ._result import Error, Event, FileChange, Frame, Result, Usage, Variable
 from ._sandbox import Checkpoint, Limits, Sandbox, load
+from ._serve import Server, serve
 from ._tools import Parameter, Tool
 
 __all__ = [
@@ -44,6 +46,7 @@ __all__ = [
     "Result",
     "Sandbox",
     "SandboxError",
+    "Server",
     "SessionLost",
     "TimeLimit",
     "Tool",
@@ -51,6 +54,8 @@ __all__ = [
     "ToolError",
     "Usage",
     "Variable",
+    "arm",
     "load",
     "prompt",
+    "serve",
 ]

@@ -159,8 +159,7 @@ fn inspected(owner: &Bound<'_, PyAny>, inspect: &Inspect) -> Answered {
 fn signature(owner: &Bound<'_, PyAny>, source: &str, cursor: usize) -> Answered {
     let Some(place) = place_of(source, cursor) else { return Ok(Err(no_place("inspect", cursor))) };
     type Called = (String, Vec<(usize, usize)>, Option<usize>, String);
-    let called: Option<Called> =
-        owner.call_method1("signature", (source, place))?.extract()?;
+    let called: Option<Called> = owner.call_method1("signature", (source, place))?.extract()?;
     let Some((text, parameters, active, doc)) = called else { return reply(&Inspected::default()) };
     let parameters = parameters.into_iter().map(|(start, end)| (byte_of(&text, start), byte_of(&text, end))).collect();
     reply(&Inspected { found: true, text, parameters, active, doc })
