@@ -857,26 +857,26 @@ class OnDemand(ServeTest):
         self.assertEqual((out, program.returncode), ("runs\n", 0))
         self.assertIn("keelback: KEELBACK_SERVE: cannot serve", error)
 
-    def armed(self):
-        (entry,) = [name for name in self.entries() if name.endswith(".json")]
-        return json.loads((Path(_discovery.folder()) / entry).read_text())
-
     def test_arm(self):
-        source = "import keelback; armed = keelback.arm()\n" + textwrap.dedent(self.SERVED)
-        program = self.program(source)
-        self.assertEqual(program.stdout.readline(), "begun\n")
-        told = self.armed()
-        self.assertEqual((told["pid"], told["armed"]), (program.pid, signal.SIGUSR2))
-        os.kill(program.pid, told["armed"])
-        while "socket" not in (told := self.armed_or_nothing()):
-            pass
-        self.check_follows(program, told["socket"])
+        armed = """
+            import os, signal, sys
+            import keelback
 
-    def armed_or_nothing(self):
-        try:
-            return self.armed()
-        except (ValueError, OSError):
-            return {}
+            armed = keelback.arm(name="app")
+            print("armed", flush=True)
+            sys.stdin.readline()
+            os.kill(os.getpid(), signal.SIGUSR2)
+            print(armed.server.path, flush=True)
+        """
+        program = self.program(textwrap.dedent(armed) + textwrap.dedent(self.SERVED))
+        self.assertEqual(program.stdout.readline(), "armed\n")
+        (entry,) = self.entries()
+        told = json.loads((Path(_discovery.folder()) / entry).read_text())
+        self.assertEqual((told["pid"], told["armed"]), (program.pid, signal.SIGUSR2))
+        path = self.tell(program)
+        self.assertEqual(self.entries(), [os.path.basename(path).replace(".sock", ".json"), os.path.basename(path)])
+        self.assertEqual(program.stdout.readline(), "begun\n")
+        self.check_follows(program, path)
 
     def test_disarm(self):
         before = signal.getsignal(signal.SIGUSR2)
