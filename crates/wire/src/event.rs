@@ -37,6 +37,9 @@ macro_rules! bodies {
         }
 
         impl Body {
+            /// The names of all events.
+            pub const NAMES: &[&str] = &[$($wire),*];
+
             fn of(kind: &str, fields: Map<String, Value>) -> Option<Body> {
                 match kind {
                     $($wire => serde_json::from_value(Value::Object(fields)).ok().map(Body::$name),)*

@@ -9,3 +9,9 @@ pub mod message;
 pub mod reply;
 pub mod server;
 pub mod tls;
+
+#[cfg(test)]
+mod protocol_document;
+
+#[cfg(test)]
+extern crate self as keelback_wire; // The tests within and beside the crate share an application.

@@ -56,6 +56,18 @@ macro_rules! ops {
                 }
             }
 
+            /// The names of all requests.
+            pub const NAMES: &[&str] = &[$($wire),*];
+
+            /// Whether `reply` is one to the request `op`.
+            #[cfg(test)]
+            pub(crate) fn has_reply(op: &str, reply: Value) -> bool {
+                match op {
+                    $($wire => serde_json::from_value::<$reply>(reply).is_ok(),)*
+                    _ => false,
+                }
+            }
+
             /// Its name on the wire.
             #[must_use]
             pub fn name(&self) -> &'static str {

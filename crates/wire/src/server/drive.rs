@@ -3,10 +3,7 @@
 use std::{
     collections::BTreeMap,
     io::{self, ErrorKind, Read},
-    os::{
-        fd::AsFd,
-        unix::net::{UnixListener, UnixStream},
-    },
+    os::{fd::AsFd, unix::net::UnixStream},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -103,7 +100,7 @@ impl Driver {
                     break;
                 }
             }
-            if self.core.is_done(client) {
+            if self.core.is_done(client, !transport.wants_write()) {
                 gone.push(client);
             }
         }
@@ -193,21 +190,20 @@ impl Driver {
         let now = Instant::now();
         loop {
             let accepted = match &self.listeners[index].kind {
-                Kind::Unix(listener, _) => accept_unix(listener),
-                Kind::Tcp(listener, config, key) => listener.accept().and_then(|(stream, address)| {
-                    stream.set_nonblocking(true)?;
+                Kind::Unix(listener, _) => listener.accept().map(|(stream, _)| admit_unix(stream)),
+                Kind::Tcp(listener, config, key) => listener.accept().map(|(stream, address)| {
                     let peer = Peer { name: address.to_string(), token: Some(key.token().clone()), plain: false };
-                    Ok((Ok(peer), Transport::tls(stream, config)?))
+                    Ok((peer, Transport::tls(stream, config).map_err(|error| format!("{address}: {error}"))?))
                 }),
             };
             match accepted {
-                Ok((Ok(peer), transport)) => {
+                Ok(Ok((peer, transport))) => {
                     if let Some(client) = self.core.connect(peer, now) {
                         self.descriptors.add(transport.as_fd());
                         self.transports.insert(client, transport);
                     }
                 }
-                Ok((Err(why), _)) => self.core.refused(why),
+                Ok(Err(why)) => self.core.refused(why),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => {}
                 Err(error) => {
@@ -236,17 +232,15 @@ impl Drop for Driver {
     }
 }
 
-/// A connection, or why its user may not have one.
-fn accept_unix(listener: &UnixListener) -> io::Result<(Result<Peer, String>, Transport)> {
-    let (stream, _) = listener.accept()?;
-    stream.set_nonblocking(true)?;
-    let known = credentials(&stream)?;
-    let peer = if may_connect(known.uid, rustix::process::geteuid().as_raw()) {
-        Ok(Peer { name: known.to_string(), token: None, plain: true })
-    } else {
-        Err(format!("{known}: another user"))
-    };
-    Ok((peer, Transport::Unix(stream)))
+/// Lets a peer in, or says why not. Nothing is read before.
+fn admit_unix(stream: UnixStream) -> Result<(Peer, Transport), String> {
+    let broken = |error: io::Error| format!("a connection that broke: {error}");
+    let known = credentials(&stream).map_err(broken)?;
+    if !may_connect(known.uid, rustix::process::geteuid().as_raw()) {
+        return Err(format!("{known}: another user"));
+    }
+    stream.set_nonblocking(true).map_err(broken)?;
+    Ok((Peer { name: known.to_string(), token: None, plain: true }, Transport::Unix(stream)))
 }
 
 fn timespec(duration: Duration) -> Timespec {

@@ -1,13 +1,16 @@
 //! Who is at the other end of a Unix socket.
-#![cfg_attr(not(target_os = "linux"), expect(unsafe_code, reason = "getpeereid has no safe form"))]
+#![expect(unsafe_code, reason = "the kernel's word has no safe form that allows for a peer without a pid")]
 
-use std::{io, os::unix::net::UnixStream};
+use std::{
+    io,
+    os::{fd::AsRawFd, unix::net::UnixStream},
+};
 
 /// What the kernel knows of a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Credentials {
     pub(super) uid: u32,
-    /// Where the kernel tells it.
+    /// Where the kernel tells it, and the peer is not in another pid namespace.
     pub(super) pid: Option<i32>,
 }
 
@@ -26,15 +29,27 @@ pub(super) fn may_connect(peer_uid: u32, own_uid: u32) -> bool {
 /// The credentials a peer had when it connected.
 #[cfg(target_os = "linux")]
 pub(super) fn credentials(stream: &UnixStream) -> io::Result<Credentials> {
-    let found = rustix::net::sockopt::socket_peercred(stream)?;
-    Ok(Credentials { uid: found.uid.as_raw(), pid: Some(found.pid.as_raw_nonzero().get()) })
+    let mut found = libc::ucred { pid: 0, uid: 0, gid: 0 };
+    let size = size_of::<libc::ucred>();
+    let mut length = libc::socklen_t::try_from(size).expect("a few bytes");
+    // SAFETY: the descriptor is open while `stream` is borrowed; the option's value is a `ucred`, and `length` says how
+    // much room there is.
+    let result = unsafe {
+        let value = (&raw mut found).cast();
+        libc::getsockopt(stream.as_raw_fd(), libc::SOL_SOCKET, libc::SO_PEERCRED, value, &raw mut length)
+    };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    if length as usize != size {
+        return Err(io::Error::other("the kernel tells no credentials"));
+    }
+    Ok(Credentials { uid: found.uid, pid: Some(found.pid).filter(|pid| *pid > 0) })
 }
 
 /// The credentials a peer had when it connected.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn credentials(stream: &UnixStream) -> io::Result<Credentials> {
-    use std::os::fd::AsRawFd;
-
     let (mut uid, mut gid) = (0, 0);
     // SAFETY: the descriptor is open while `stream` is borrowed, and both pointers are to live integers.
     let result = unsafe { libc::getpeereid(stream.as_raw_fd(), &raw mut uid, &raw mut gid) };

@@ -34,8 +34,9 @@ pub(super) enum Taken {
 }
 
 impl Transport {
-    /// TLS over a socket that does not block.
+    /// TLS over a socket that was accepted.
     pub(super) fn tls(stream: TcpStream, config: &Arc<ServerConfig>) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
         stream.set_nodelay(true)?;
         let mut tls = ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
         tls.set_buffer_limit(Some(TLS_BUFFER));

@@ -13,7 +13,7 @@ use keelback_wire::{
     frame::{Decoder, PREFACE, encode},
     message::{Eval, Failure, Hello, Op, Open, Outgoing, RequestId, VERSION},
     reply::{Evaluated, Opened, Received, Welcome, body, read},
-    server::{Config, Listener, Server},
+    server::{Config, Listener, Server, StartError},
 };
 use serde_json::Value;
 
@@ -24,16 +24,20 @@ pub(crate) struct Served {
     pub(crate) server: Server,
     pub(crate) application: Arc<Fake>,
     pub(crate) path: PathBuf,
-    pub(crate) folder: tempfile::TempDir,
+    pub(crate) _folder: tempfile::TempDir,
 }
 
 pub(crate) fn serve(config: Config) -> Served {
+    try_serve(config).expect("starts")
+}
+
+pub(crate) fn try_serve(config: Config) -> Result<Served, StartError> {
     let folder = tempfile::Builder::new().prefix("kb").tempdir().expect("a folder");
     let path = folder.path().join("s/socket");
     let application = Arc::new(Fake::default());
     let listener = Listener::unix(&path).expect("listens");
-    let server = Server::start(config, vec![listener], Arc::clone(&application) as _).expect("starts");
-    Served { server, application, path, folder }
+    let server = Server::start(config, vec![listener], Arc::clone(&application) as _)?;
+    Ok(Served { server, application, path, _folder: folder })
 }
 
 impl Served {
@@ -122,15 +126,30 @@ impl<S: Read + Write> Client<S> {
         self.call(&eval(session, source)).expect("it runs")
     }
 
+    /// Waits for an event.
+    pub(crate) fn next_event(&mut self) {
+        match self.next().expect("the server is there") {
+            Received::Event(Some(event)) => self.events.push(event),
+            other => panic!("{other:?}"),
+        }
+    }
+
     /// What was shown and printed.
-    pub(crate) fn text(&mut self) -> String {
-        let text = |event: Event| match event.body {
-            Body::Out(out) => out.text,
-            Body::Shown(shown) => shown.text,
-            Body::Raised(raised) => raised.traceback,
+    pub(crate) fn text_so_far(&self) -> String {
+        let text = |event: &Event| match &event.body {
+            Body::Out(out) => out.text.clone(),
+            Body::Shown(shown) => shown.text.clone(),
+            Body::Raised(raised) => raised.traceback.clone(),
             _ => String::new(),
         };
-        self.events.drain(..).map(text).collect()
+        self.events.iter().map(text).collect()
+    }
+
+    /// The same, once.
+    pub(crate) fn text(&mut self) -> String {
+        let text = self.text_so_far();
+        self.events.clear();
+        text
     }
 }
 

@@ -93,7 +93,7 @@ impl Core {
     }
 
     /// Drops what is left of a session once it has ended, its cell is over and its clients know.
-    fn forget(&mut self, id: SessionId) {
+    pub(super) fn forget(&mut self, id: SessionId) {
         let is_followed = self.connections.values().any(|connection| connection.follows(id));
         let ended = |session: &&Session| session.over && session.running.is_none();
         if let Some(session) = self.sessions.get(&id).filter(ended) {

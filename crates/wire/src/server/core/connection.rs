@@ -38,6 +38,9 @@ pub(super) struct Connection {
     pub(super) stage: Stage,
     pub(super) decoder: Decoder,
     pub(super) output: Output,
+    /// Responses that come before further events. They have a room of their own: a client is read, and its interrupts
+    /// with it, as long as it takes its answers, however far behind it is with events.
+    answers: Vec<u8>,
     /// Sessions it is attached to.
     pub(super) follows: Vec<(SessionId, Cursor)>,
     /// Responses that come after events.
@@ -126,6 +129,7 @@ impl Connection {
             stage: Stage::Fresh,
             decoder: Decoder::of_server(),
             output: Output::default(),
+            answers: Vec::new(),
             follows: Vec::new(),
             later: Vec::new(),
             asks: 0,
@@ -152,13 +156,23 @@ impl Connection {
 
     /// The response to a request.
     pub(super) fn respond<T: Serialize>(&mut self, id: Option<RequestId>, result: &Result<T, Failure>) {
-        if let Err(error) = self.output.frame(&Response::new(id, result)) {
+        if let Err(error) = encode(&Response::new(id, result), &mut self.answers) {
             let failure = Failure::new(Code::Limit, format!("the answer is too long: {error}"));
-            self.output.frame(&Response::<()>::new(id, &Err(failure))).expect("a failure is short");
+            encode(&Response::<()>::new(id, &Err(failure)), &mut self.answers).expect("a failure is short");
         }
     }
 
-    /// Writes events until there are none or `limit` bytes wait. False if there was none.
+    /// Whether so little waits that further requests may be answered.
+    pub(super) fn has_room(&self, limit: usize) -> bool {
+        self.answers.len() < limit
+    }
+
+    /// Whether all is sent.
+    pub(super) fn is_sent(&self) -> bool {
+        self.output.waiting().is_empty() && self.answers.is_empty()
+    }
+
+    /// Writes answers and events until there are none or `limit` bytes wait. False if there was no event.
     pub(super) fn tell(
         &mut self,
         sessions: &mut BTreeMap<SessionId, Session>,
@@ -166,6 +180,9 @@ impl Connection {
         limit: usize,
     ) -> bool {
         let is_plain = matches!(self.stage, Stage::Plain(_));
+        if self.output.waiting().len() < limit {
+            self.output.bytes.append(&mut self.answers);
+        }
         let mut any = false;
         for (id, cursor) in &mut self.follows {
             let Some(session) = sessions.get_mut(id) else { continue };

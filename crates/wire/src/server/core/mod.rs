@@ -7,6 +7,9 @@ mod request;
 pub(super) mod ring;
 mod session;
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
@@ -87,6 +90,14 @@ impl Core {
     pub(super) fn connect(&mut self, peer: Peer, now: Instant) -> Option<ClientId> {
         if self.connections.len() >= self.config.limits.connections {
             self.refused(format!("{}: too many connections", peer.name));
+            return None;
+        }
+        // Who has no token yet cannot keep out those who have, or need none.
+        let is_unknown =
+            |connection: &&Connection| connection.peer.token.is_some() && !matches!(connection.stage, Stage::Ready);
+        let unknown = self.connections.values().filter(is_unknown).count();
+        if peer.token.is_some() && unknown >= self.config.limits.connections.div_ceil(2) {
+            self.refused(format!("{}: too many connections without a token", peer.name));
             return None;
         }
         self.last_client += 1;
@@ -171,7 +182,7 @@ impl Core {
     pub(super) fn reads(&self, client: ClientId) -> bool {
         self.connections.get(&client).is_some_and(|connection| {
             let limits = &self.config.limits;
-            let has_room = connection.asks < limits.asks && connection.output.waiting().len() < limits.buffer_bytes;
+            let has_room = connection.asks < limits.asks && connection.has_room(limits.buffer_bytes);
             has_room
                 && !connection.closing
                 && match &connection.stage {
@@ -182,11 +193,11 @@ impl Core {
         })
     }
 
-    /// Whether a connection is to be closed.
-    pub(super) fn is_done(&self, client: ClientId) -> bool {
+    /// Whether a connection is to be closed, if its transport holds nothing back.
+    pub(super) fn is_done(&self, client: ClientId, is_flushed: bool) -> bool {
         self.connections
             .get(&client)
-            .is_none_or(|connection| connection.dropped || connection.closing && connection.output.waiting().is_empty())
+            .is_none_or(|connection| connection.dropped || connection.closing && is_flushed && connection.is_sent())
     }
 
     /// What a connection is to be sent.
@@ -203,6 +214,7 @@ impl Core {
     pub(super) fn pump(&mut self, client: ClientId, now: Instant) {
         loop {
             self.read_frames(client, now);
+            self.leave_ended(client);
             self.step_plain(client, now);
             let limit = self.config.limits.buffer_bytes;
             let Some(connection) = self.connections.get_mut(&client) else { return };
@@ -215,7 +227,6 @@ impl Core {
                 self.answer_due(client, due, now);
             }
         }
-        self.leave_ended(client);
     }
 
     fn read_frames(&mut self, client: ClientId, now: Instant) {

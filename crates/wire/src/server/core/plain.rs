@@ -10,7 +10,7 @@ use super::{
     session::SessionId,
 };
 use crate::{
-    event::{Body, State},
+    event::Body,
     message::{Check, Eval, Failure, Request},
     reply::{Checked, Completeness, Outcome, body},
 };
@@ -121,6 +121,13 @@ impl Core {
                 self.say(client, &format!("\na cell has at most {TEXT_MAX} bytes\n"));
                 return self.leave_plain(client, now);
             }
+            if let Some(session) = plain.session
+                && !self.connections.get(&client).is_some_and(|connection| connection.follows(session))
+            {
+                self.say(client, "\nthe session has ended\n");
+                return self.leave_plain(client, now);
+            }
+            let Some(plain) = self.plain(client) else { return };
             match plain.waits {
                 Waits::Check => return,
                 Waits::Cell => {
@@ -148,6 +155,10 @@ impl Core {
     fn source_line(&mut self, client: ClientId, line: &str, now: Instant) {
         let prompt = self.config.prompts.0.clone();
         let Some(plain) = self.plain(client) else { return };
+        if plain.session.is_none() && is_http(line) {
+            // Its body would be run.
+            return self.leave_plain(client, now);
+        }
         if plain.source.is_empty() && line.trim().is_empty() {
             let session = plain.session;
             let prompts = session.and_then(|session| self.sessions.get(&session)).map(|session| &session.prompts.0);
@@ -245,13 +256,22 @@ impl Core {
 
     /// Ends the session and the connection.
     fn leave_plain(&mut self, client: ClientId, now: Instant) {
-        if let Some(session) = self.plain(client).and_then(|plain| plain.session) {
+        let session = self.plain(client).and_then(|plain| plain.session);
+        let patience = self.config.limits.handshake;
+        let Some(connection) = self.connections.get_mut(&client) else { return };
+        connection.close(now + patience);
+        // Its own end is no news.
+        connection.follows.clear();
+        if let Some(session) = session {
             self.end_session(session, true, now);
-        }
-        if let Some(connection) = self.connections.get_mut(&client) {
-            connection.close(now + self.config.limits.handshake);
+            self.forget(session);
         }
     }
+}
+
+/// Whether a line is the first of an HTTP request, which is never Python.
+fn is_http(line: &str) -> bool {
+    line.ends_with(" HTTP/1.1") || line.ends_with(" HTTP/1.0")
 }
 
 /// An event as text, after `lost` bytes that are not there any more.
@@ -263,7 +283,6 @@ pub(super) fn text_of(body: &Body, lost: u64) -> Cow<'_, str> {
         Body::Raised(raised) if raised.traceback.ends_with('\n') => raised.traceback.as_str().into(),
         Body::Raised(raised) => format!("{}\n", raised.traceback).into(),
         Body::NeedInput(asked) => asked.prompt.as_str().into(),
-        Body::Status(status) if status.state == State::Closed => "\nthe session has ended\n".into(),
         Body::Status(_) | Body::Held(_) => "".into(),
     }
 }
