@@ -2,7 +2,9 @@ from collections.abc import Callable, Iterable
 from os import PathLike
 from typing import Any, Final, final
 
-__all__ = ["command", "Image", "PermissionDenied", "SandboxError", "Server", "Session", "SessionLost", "Sink", "Terminal", "VERSION", "__version__", "shut_down"]
+from typing_extensions import Self
+
+__all__ = ["command", "Image", "PermissionDenied", "SandboxError", "Server", "Session", "SessionLost", "Sink", "Terminal", "VERSION", "Writer", "__version__", "shut_down"]
 
 __version__: Final[str]
 VERSION: Final[str]
@@ -80,6 +82,11 @@ class Terminal:
 @final
 class Sink:
     def __call__(self, name: str, text: str) -> None: ...
+
+class Writer:
+    _stream: Any
+    def __new__(cls, name: str, stream: Any, routed: Callable[[], Any]) -> Self: ...
+    def write(self, text: Any) -> Any: ...
 
 _Posted = tuple[Any, ...]
 

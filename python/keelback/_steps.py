@@ -16,7 +16,7 @@ _MISSING = object()
 _builtins = vars(builtins)
 
 # For each thread the cells whose code is on its stack, the innermost last.
-_stacks = {}
+_stacks: dict[int, list] = {}
 
 
 def innermost(thread=None):

@@ -88,11 +88,9 @@ impl Post {
             state.items.push(item);
         }
         drop(state);
-        if first {
-            if let Some((bell, _)) = &*self.ends() {
-                // It can only fail when bytes are waiting already.
-                let _ = (&*bell).write(&[1]);
-            }
+        if first && let Some((bell, _)) = &*self.ends() {
+            // It can only fail when bytes are waiting already.
+            let _ = (&*bell).write(&[1]);
         }
     }
 
