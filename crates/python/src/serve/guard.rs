@@ -133,8 +133,10 @@ impl Guard {
                     let held = Held { since, frames: self.stack(thread, signal) };
                     // It may have gone on meanwhile, and its stack be one of waiting.
                     if post.waits_since() == Some(since) {
+                        self.lock().held = Some(held.clone());
+                        // In case it is back in this moment: it is to take that.
+                        post.post(Posted::Ping);
                         tell(&held);
-                        self.lock().held = Some(held);
                     }
                 }
                 Some(_) => {}

@@ -64,8 +64,8 @@ impl Writer {
         self.lock().clone_ref(py)
     }
 
-    #[setter]
-    fn set__stream(&self, stream: Py<PyAny>) {
+    #[setter(_stream)]
+    fn set_stream(&self, stream: Py<PyAny>) {
         *self.lock() = stream;
     }
 
