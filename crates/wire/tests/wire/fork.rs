@@ -23,8 +23,8 @@ fn a_child_closes_what_it_inherited_and_the_parent_serves_on() {
         served.server.abandon();
         handle.closed("a");
         served.server.stop();
-        // The listener, the connection and the end of the waker.
-        let is_right = before - open_descriptors() == 3;
+        // The listener, the connection and both ends of the waker.
+        let is_right = before - open_descriptors() == 4;
         // SAFETY: ends the child without running what belongs to the parent.
         unsafe { libc::_exit(i32::from(!is_right)) };
     }
