@@ -1,3 +1,4 @@
+from ._arm import arm
 from ._check import Finding
 from ._errors import (
     ConnectionLimit,
@@ -21,6 +22,7 @@ from ._pool import Pool
 from ._prompt import prompt
 from ._result import Error, Event, FileChange, Frame, Result, Usage, Variable
 from ._sandbox import Checkpoint, Limits, Sandbox, load
+from ._serve import Server, serve
 from ._tools import Parameter, Tool
 
 __all__ = [
@@ -45,6 +47,7 @@ __all__ = [
     "Result",
     "Sandbox",
     "SandboxError",
+    "Server",
     "SessionLost",
     "TimeLimit",
     "Tool",
@@ -52,7 +55,9 @@ __all__ = [
     "ToolError",
     "Usage",
     "Variable",
+    "arm",
     "interact",
     "load",
     "prompt",
+    "serve",
 ]

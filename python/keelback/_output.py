@@ -13,6 +13,8 @@ import contextvars
 import io
 import sys
 
+from ._native import Writer
+
 __all__ = ["Ends", "hold", "let_go", "programs", "replace", "routed"]
 
 
@@ -57,20 +59,13 @@ class _Stream:
         return (self._stream if _get() is None else self._own).__exit__(*error)
 
 
-class _Output(_Stream):
+class _Output(Writer, _Stream):
+    def __new__(cls, name, stream):
+        return super().__new__(cls, name, stream, _get)
+
     def __init__(self, name, stream):
         super().__init__(name, stream)
         self._own = _Written(name)
-
-    def write(self, text):
-        # This is what a `print` costs, so nothing is looked up that is not needed.
-        ends = _get()
-        if ends is None:
-            return self._stream.write(text)
-        if not isinstance(text, str):
-            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
-        ends.sink(self._name, text)
-        return len(text)
 
 
 class _Input(_Stream):

@@ -12,12 +12,12 @@ __all__ = ["off_signal", "on_signal", "release_dump", "release_interrupt", "rese
 _session.hide_frames_of(__file__)
 _steps.machinery(__file__)
 
-_dumps = set()
+_dumps: set[int] = set()
 # The number of the signal that interrupts, and how many servers use it.
 _interrupt = None
 _users = 0
 # What the main thread does besides when that signal comes.
-_others = []
+_others: list = []
 
 
 def _free():

@@ -91,7 +91,7 @@ fn pythons(root: &Path, count: &mut Count) -> Result<()> {
         used.push(version);
         writeln!(io::stdout(), "\nPython {version}: {}", python.file_name().unwrap_or_default().to_string_lossy())?;
         // Apart: the guest's code makes itself at home in the process it is loaded into.
-        for pattern in ["test_[gs][eu]*.py", "test_[acilp]*.py"] {
+        for pattern in ["test_[gs][eu][es]*.py", "test_[acilp]*.py", "test_serve.py"] {
             let mut command = Command::new(&python);
             command.current_dir(root.join("tests/python")).args(["-W", "error", "-m", "unittest", "discover"]);
             command.args(["-p", pattern]).env("KEELBACK_CACHE", root.join("target/keelback-cache"));
@@ -102,7 +102,8 @@ fn pythons(root: &Path, count: &mut Count) -> Result<()> {
         let modules = ["test_pty", "test_loop", "test_embedded"];
         command.current_dir(root.join("tests/prompt")).args(["-W", "error", "-m", "unittest"]).args(modules);
         unittest(&mut command, count).with_context(|| format!("the tests of the prompt did not run on {version}"))?;
-        live(root, &python, "", count)?;
+        live(root, &python, "console.py", "", count)?;
+        live(root, &python, "served.py", "", count)?;
         replaced_modules(root, &python, version, count)?;
     }
     let missing: Vec<&str> = python::VERSIONS.into_iter().filter(|version| !used.contains(version)).collect();
@@ -130,12 +131,13 @@ fn replaced_modules(root: &Path, python: &Path, version: &str, count: &mut Count
     unittest(&mut command, count).with_context(|| format!("they did not run on {version}"))
 }
 
-/// The cases of sessions in an event loop, on `python`, with another kind of loop if one is named.
-fn live(root: &Path, python: &Path, kind: &str, count: &mut Count) -> Result<()> {
+/// The cases of sessions in an event loop, on `python`, typed at a console of tests/live, with another kind of loop if one is
+/// named.
+fn live(root: &Path, python: &Path, console: &str, kind: &str, count: &mut Count) -> Result<()> {
     // What reads the cases needs tomllib.
     let Some(newest) = python::newest() else { return Ok(()) };
-    writeln!(io::stdout(), "\nsessions in an event loop {kind}")?;
-    let console = format!("'{}' '{}' {kind}", python.display(), root.join("tests/live/console.py").display());
+    writeln!(io::stdout(), "\nsessions in an event loop: {console} {kind}")?;
+    let console = format!("'{}' '{}' {kind}", python.display(), root.join("tests/live").join(console).display());
     let mut command = Command::new(newest);
     command.arg(root.join("tests/live/run_cases.py")).args(["--console", &console]);
     let (held, all) = prompt::count(command.env("PYTHONDONTWRITEBYTECODE", "1").env_remove("PYTHONPATH"))?;
@@ -163,7 +165,9 @@ fn clients(root: &Path, count: &mut Count) -> Result<()> {
     let mut command = Command::new(&packages);
     command.current_dir(root.join("tests/prompt")).env("LOOP", "uvloop").args(["-m", "unittest", "test_loop"]);
     unittest(&mut command, count).context("the prompt was not tested in uvloop")?;
-    live(root, &packages, "uvloop", count)?;
+    for console in ["console.py", "served.py"] {
+        live(root, &packages, console, "uvloop", count)?;
+    }
     // dspy has some seventy dependencies, so it is kept apart, and only changes of its own file install it again.
     let dspy = python::environment(root, &python, "dspy-tests", "tests/dspy/requirements.txt")?;
     for (python, what) in [(packages, "without dspy"), (dspy, "with dspy")] {

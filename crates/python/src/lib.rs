@@ -400,6 +400,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Image>()?;
     module.add_class::<serve::Server>()?;
     module.add_class::<serve::Sink>()?;
+    module.add_class::<serve::Writer>()?;
     module.add_class::<terminal::Terminal>()?;
     module.add("VERSION", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<Session>()

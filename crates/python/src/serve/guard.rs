@@ -49,7 +49,7 @@ pub(super) struct Guard {
     limit: Duration,
     /// Frames of files below this folder are not shown.
     hidden: String,
-    /// Where stacks are read, and what `faulthandler` writes them to. None in a child of fork.
+    /// Where stacks are read, and what `faulthandler` writes them to. None once it is closed.
     dumps: Mutex<Option<(UnixStream, UnixStream)>>,
     dump_fd: RawFd,
 }
@@ -109,8 +109,8 @@ impl Guard {
         state.thread.take()
     }
 
-    /// In a child of fork: closes the descriptors, and waits for no lock.
-    pub(super) fn abandon(&self) {
+    /// Closes the descriptors. No lock is waited for, which in a child of fork may never be given back.
+    pub(super) fn close(&self) {
         if let Ok(mut dumps) = self.dumps.try_lock() {
             *dumps = None;
         }
@@ -133,8 +133,10 @@ impl Guard {
                     let held = Held { since, frames: self.stack(thread, signal) };
                     // It may have gone on meanwhile, and its stack be one of waiting.
                     if post.waits_since() == Some(since) {
+                        self.lock().held = Some(held.clone());
+                        // In case it is back in this moment: it is to take that.
+                        post.post(Posted::Ping);
                         tell(&held);
-                        self.lock().held = Some(held);
                     }
                 }
                 Some(_) => {}

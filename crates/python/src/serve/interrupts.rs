@@ -39,6 +39,8 @@ struct State {
     /// The thread that tries again, while there is something to try.
     sender: Option<JoinHandle<()>>,
     is_sending: bool,
+    /// The end of the server interrupts the cells that run: nobody would take that any more.
+    is_over: bool,
 }
 
 #[derive(Default)]
@@ -59,6 +61,9 @@ impl Interrupts {
 
     pub(super) fn send(self: &Arc<Self>, meant: Meant) {
         let mut state = self.lock();
+        if state.is_over {
+            return;
+        }
         if !state.meant.contains(&meant) {
             state.meant.push(meant);
         }
@@ -113,6 +118,7 @@ impl Interrupts {
     /// Forgets all; the thread that sends, to be joined.
     pub(super) fn stop(&self) -> Option<JoinHandle<()>> {
         let mut state = self.lock();
+        state.is_over = true;
         state.meant.clear();
         state.reach = None;
         self.changed.notify_all();

@@ -105,8 +105,8 @@ impl Lines {
         self.answer(session, None, Answer::Closed);
     }
 
-    /// In a child of fork: closes the descriptors, and waits for no lock.
-    pub(super) fn abandon(&self) {
+    /// Closes the descriptors. No lock is waited for, which in a child of fork may never be given back.
+    pub(super) fn forget(&self) {
         if let Ok(mut waits) = self.waits.try_lock() {
             waits.clear();
         }

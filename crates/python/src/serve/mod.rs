@@ -31,7 +31,7 @@ use interrupts::{Meant, Reach};
 use post::{Post, Posted};
 use served::{Front, Served};
 use signal::Thread;
-pub(crate) use sink::Sink;
+pub(crate) use sink::{Sink, Writer};
 
 /// A server. Methods are for the application's side; those that wait do so without the interpreter's lock.
 #[pyclass(frozen, module = "keelback._native")]
@@ -212,6 +212,8 @@ impl Server {
                 let _ = thread.join();
             }
         });
+        // Python may keep this object for long, in the traceback of the last exception.
+        self.served.close_descriptors();
     }
 
     /// In a child of fork: closes what was inherited. The threads are the parent's.
@@ -220,11 +222,7 @@ impl Server {
         if self.process == std::process::id() {
             return;
         }
-        self.served.post.abandon();
-        self.served.lines.abandon();
-        if let Some(guard) = &self.served.guard {
-            guard.abandon();
-        }
+        self.served.close_descriptors();
         if let Ok(mut server) = self.server.try_lock()
             && let Some(server) = server.take()
         {

@@ -52,8 +52,8 @@ struct State {
 #[derive(Debug)]
 pub(super) struct Post {
     state: Mutex<State>,
-    /// The first is written to when the queue is no longer empty; the application waits for the other. None in a child
-    /// of fork.
+    /// The first is written to when the queue is no longer empty; the application waits for the other. None once it is
+    /// closed.
     ends: Mutex<Option<(UnixStream, UnixStream)>>,
     fd: RawFd,
 }
@@ -88,11 +88,9 @@ impl Post {
             state.items.push(item);
         }
         drop(state);
-        if first {
-            if let Some((bell, _)) = &*self.ends() {
-                // It can only fail when bytes are waiting already.
-                let _ = (&*bell).write(&[1]);
-            }
+        if first && let Some((bell, _)) = &*self.ends() {
+            // It can only fail when bytes are waiting already.
+            let _ = (&*bell).write(&[1]);
         }
     }
 
@@ -115,8 +113,8 @@ impl Post {
         self.fd
     }
 
-    /// In a child of fork: closes the descriptors, and waits for no lock.
-    pub(super) fn abandon(&self) {
+    /// Closes the descriptors. No lock is waited for, which in a child of fork may never be given back.
+    pub(super) fn close(&self) {
         if let Ok(mut ends) = self.ends.try_lock() {
             *ends = None;
         }

@@ -59,6 +59,15 @@ impl Served {
         self.handle.get().expect("set before the server starts")
     }
 
+    /// Nothing is posted nor waited for any more. Also for a child of fork: no lock is waited for.
+    pub(super) fn close_descriptors(&self) {
+        self.post.close();
+        self.lines.forget();
+        if let Some(guard) = &self.guard {
+            guard.close();
+        }
+    }
+
     /// The cell is over.
     pub(super) fn forget(&self, session: &str, cell: CellNumber) {
         let mut running = lock(&self.running);

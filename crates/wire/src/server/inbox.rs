@@ -48,7 +48,7 @@ pub(super) struct Told {
 #[derive(Debug)]
 pub(super) struct Inbox {
     state: Mutex<State>,
-    /// None in a forked child.
+    /// None when nothing is told any more.
     waker: Mutex<Option<UnixStream>>,
     /// The most bytes of events that wait, of one session.
     limit: usize,
@@ -93,7 +93,7 @@ impl Inbox {
         Inbox { state: Mutex::default(), waker: Mutex::new(Some(waker)), limit, abandoned: AtomicBool::new(false) }
     }
 
-    /// Nothing is told any more. For a forked child: no lock is waited for.
+    /// Nothing is told any more. Also for a forked child: no lock is waited for.
     pub(super) fn abandon(&self) {
         self.abandoned.store(true, Ordering::Relaxed);
         if let Ok(mut waker) = self.waker.try_lock() {

@@ -115,6 +115,8 @@ impl Server {
             if thread.thread().id() != thread::current().id() {
                 let _ = thread.join();
             }
+            // The application may keep its handle for long.
+            self.inbox.abandon();
         }
     }
 
