@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::{cargo, licences, prompt, python, wheel};
+use crate::{cargo, licences, prompt, python, web, wheel};
 
 #[derive(Default)]
 struct Count {
@@ -21,6 +21,7 @@ struct Count {
 pub(crate) fn run(root: &Path) -> Result<()> {
     let mut count = Count::default();
     licences::check(root)?;
+    web::check(root)?;
     rust(root, &mut count)?;
     extension(root)?;
     pythons(root, &mut count)?;
