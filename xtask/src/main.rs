@@ -11,6 +11,7 @@ mod packages;
 mod prompt;
 mod python;
 mod test;
+mod tools;
 mod web;
 mod wheel;
 
