@@ -11,6 +11,8 @@ mod packages;
 mod prompt;
 mod python;
 mod test;
+mod tools;
+mod web;
 mod wheel;
 
 use std::{
@@ -39,6 +41,8 @@ usage: cargo xtask TASK
   guest                     builds the guest image from its sources into guest/artefact
   guest --check             says whether guest/artefact is what the sources give, without building
   guest --check --rebuild   builds it anew and compares bit for bit
+  web                       builds the page of `keelback attach --web` with npm into crates/cli/assets/web
+  web --check               says whether it was made from its sources, without building
   conformance [MODULE...]   runs CPython's own tests in the sandbox; without MODULE writes docs/conformance.md
   network                   runs requests, urllib3 and httpx in the sandbox and natively, against servers on loopback
   conformance packages      runs packages from PyPI in the sandbox and writes their part of it
@@ -58,6 +62,8 @@ fn main() -> ExitCode {
         ["guest", "--check"] => guest::check(&root),
         ["guest", "--check", "--rebuild"] => guest::rebuild(&root),
         ["conformance", ..] => build(&root).and_then(|()| conformance::run(&root, &arguments[1..])),
+        ["web"] => web::build(&root),
+        ["web", "--check"] => web::check(&root),
         ["licences"] => licences::write(&root),
         ["cases"] => test::cases(&root),
         ["wheel"] => test::wheel(&root),

@@ -1,7 +1,6 @@
 //! The prompt's cases: keys typed in tmux, and what is on the screen then.
 
 use std::{
-    env,
     io::{self, Write},
     path::Path,
     process::{Command, Stdio},
@@ -9,12 +8,12 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::python;
+use crate::{python, tools};
 
 /// Runs all cases before both fronts; how many hold, and of how many, and what the runner said of those that do not.
 pub(crate) fn cases(root: &Path) -> Result<(usize, usize)> {
     let Some(python) = python::newest() else { return Ok((0, 0)) };
-    tmux()?;
+    tools::need(&["tmux"], "tmux", "the prompt's cases are typed in")?;
     let binary = crate::target(root).join("release/keelback");
     let local = format!("{} -m keelback -q", python.display());
     let (mut held, mut all) = (0, 0);
@@ -40,26 +39,4 @@ pub(crate) fn count(command: &mut Command) -> Result<(usize, usize)> {
         (Some(Ok(held)), Some(Ok(all))) if all > 0 => Ok((held, all)),
         _ => bail!("there is no count of cases"),
     }
-}
-
-/// tmux is installed where that is possible.
-fn tmux() -> Result<()> {
-    let there = || {
-        let path = env::var_os("PATH").unwrap_or_default();
-        env::split_paths(&path).any(|folder| folder.join("tmux").is_file())
-    };
-    if there() {
-        return Ok(());
-    }
-    writeln!(io::stdout(), "\ninstalling tmux, which the prompt's cases are typed in")?;
-    let root = rustix::process::geteuid().is_root();
-    let mut command = if root { Command::new("apt-get") } else { Command::new("sudo") };
-    if !root {
-        command.args(["-n", "apt-get"]);
-    }
-    let _ = command.args(["install", "-y", "-q", "tmux"]).stdin(Stdio::null()).stdout(Stdio::null()).status();
-    if !there() {
-        bail!("the prompt's cases are typed in tmux, which could not be installed: `apt-get install tmux` does it");
-    }
-    Ok(())
 }

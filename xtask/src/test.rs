@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::{cargo, licences, prompt, python, wheel};
+use crate::{cargo, licences, prompt, python, tools, web, wheel};
 
 #[derive(Default)]
 struct Count {
@@ -21,11 +21,13 @@ struct Count {
 pub(crate) fn run(root: &Path) -> Result<()> {
     let mut count = Count::default();
     licences::check(root)?;
+    web::check(root)?;
     rust(root, &mut count)?;
     extension(root)?;
     pythons(root, &mut count)?;
     clients(root, &mut count)?;
     prompt(root, &mut count)?;
+    page(root, &mut count)?;
     installed(root, &mut count)?;
     summary(&count)
 }
@@ -178,6 +180,18 @@ fn clients(root: &Path, count: &mut Count) -> Result<()> {
         pytest(&mut command, count).with_context(|| format!("the tests {what} did not run"))?;
     }
     Ok(())
+}
+
+/// The page of `keelback attach --web`, in a browser.
+fn page(root: &Path, count: &mut Count) -> Result<()> {
+    let Some(python) = python::newest() else { return Ok(()) };
+    tools::need(&["chromium", "chromium-browser", "google-chrome"], "chromium", "the page is tested in")?;
+    crate::build(root)?;
+    writeln!(io::stdout(), "\nthe page in a browser")?;
+    let mut command = Command::new(python);
+    command.current_dir(root.join("tests/web")).args(["-W", "error", "-m", "unittest", "test_page"]);
+    command.env("KEELBACK", crate::target(root).join("release/keelback"));
+    unittest(&mut command, count).context("the page was not tested")
 }
 
 /// The wheel, installed.

@@ -203,6 +203,7 @@ a wrong command line; 130 after Ctrl-C; that of SystemExit.
 
 Example: keelback attach
 Example: keelback attach web --eval 'len(cache)'
+Example: keelback attach web --web
 Example: keelback attach 10.0.0.7:4411 --key key.txt")]
 pub(crate) struct AttachArgs {
     /// A process id, a name from the list, the path of a socket or HOST:PORT
@@ -227,6 +228,15 @@ pub(crate) struct AttachArgs {
     /// Write the events of --eval, of a program or the list as JSON, one a line (docs/protocol.md)
     #[arg(long)]
     pub(crate) json: bool,
+    /// Serve the prompt, the tasks and the output as a page on 127.0.0.1 and open it
+    #[arg(long, conflicts_with_all = ["eval", "json", "list", "new"])]
+    pub(crate) web: bool,
+    /// The port of --web; without it a free one
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, requires = "web")]
+    pub(crate) port: u16,
+    /// Only print the address of --web
+    #[arg(long, requires = "web")]
+    pub(crate) no_open: bool,
     /// The file with the key that a server on TCP shows; else KEELBACK_KEY is the key
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,

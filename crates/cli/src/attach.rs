@@ -19,7 +19,11 @@ use keelback_wire::{
     message::Code,
 };
 
-use crate::{args::AttachArgs, run::Usage};
+use crate::{
+    args::AttachArgs,
+    run::Usage,
+    web::{self, Program},
+};
 
 /// The program cannot be reached, or does not let in.
 #[derive(Debug)]
@@ -64,6 +68,10 @@ pub(crate) fn run(args: &AttachArgs) -> Result<u8> {
         (Some(name), false) => How::Join { name: name.clone(), replay },
         (name, _) => How::New(name.clone()),
     };
+    if args.web {
+        let program = Program::connect(address.clone(), how(true)).map_err(|error| cannot_open(&address, error))?;
+        return web::run(program, web::Options { port: args.port, open: !args.no_open });
+    }
     if let Some(code) = &args.eval {
         return eval::run(address, &how(false), eval::Program::Code(code), args.json);
     }

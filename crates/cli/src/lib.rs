@@ -10,6 +10,7 @@ mod prompt;
 mod run;
 mod terminal;
 mod units;
+mod web;
 
 use std::{
     ffi::OsString,

@@ -15,7 +15,7 @@ use crate::{
     record::Kept,
     tty::Tty,
 };
-use keelback_editor::theme::Theme;
+use keelback_editor::{edit::Size, theme::Theme};
 
 /// All that a prompt is made with.
 #[derive(Debug)]
@@ -68,6 +68,12 @@ impl Setup {
     /// `%LOCALAPPDATA%`.
     #[must_use]
     pub fn of_environment(tty: &Tty, import: Option<&Path>) -> Self {
+        Setup::of_size(tty.size(), import)
+    }
+
+    /// As [`of_environment`](Self::of_environment), for a screen that is no terminal of this process.
+    #[must_use]
+    pub fn of_size(size: Size, import: Option<&Path>) -> Self {
         let mut notes = Vec::new();
         let named = env::var_os("KEELBACK_CONFIG").map(PathBuf::from);
         let path = named.or_else(|| Some(CONFIG.path()?.join("keelback/config.toml")));
@@ -87,7 +93,7 @@ impl Setup {
             theme_is_default: config.theme.is_none() && colored,
             theme,
             keymap: config.keymap.clone(),
-            size: tty.size(),
+            size,
             lends_terminal: false,
             images: config.images.unwrap_or_else(|| Protocol::of_environment(var)),
         };

@@ -1,0 +1,198 @@
+"""The page of `keelback attach --web` in headless Chromium, before a program that is served.
+
+`KEELBACK` names the command, `CHROMIUM` another browser than the one on PATH; `PICTURES` a folder for screenshots.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+from devtools import Browser
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+KEELBACK = os.environ.get("KEELBACK") or str(ROOT / "target/release/keelback")
+ROWS = "(document.querySelector('.xterm-rows')?.innerText ?? '').replaceAll('\\u00a0', ' ')"
+TASKS = "[...document.querySelectorAll('.task .name')].map(name => name.textContent).join()"
+
+
+class PageTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.profile = tempfile.mkdtemp(prefix="page-test-")
+        cls.addClassCleanup(shutil.rmtree, cls.profile, ignore_errors=True)
+        cls.browser = Browser(cls.profile)
+        cls.addClassCleanup(cls.browser.close)
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="page-test-")
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        socket = self.folder + "/socket"
+        program = Path(__file__).with_name("program.py")
+        self.program = self.start([sys.executable, str(program), socket], stdin=subprocess.PIPE)
+        self.assertEqual(self.program.stdout.readline(), "ready\n")
+        self.attach = self.start([KEELBACK, "attach", socket, "--web", "--no-open"], stdin=subprocess.DEVNULL)
+        self.assertIn("shop.py", self.attach.stdout.readline())
+        self.url = self.attach.stdout.readline().strip()
+
+    def start(self, command, **options):
+        strange = ("KEELBACK", "PYTHON", "NO_COLOR", "XDG_")
+        env = {name: value for name, value in os.environ.items() if not name.startswith(strange)}
+        env |= {"HOME": self.folder, "KEELBACK_HISTORY": self.folder + "/history"}
+        process = subprocess.Popen(command, env=env, cwd=self.folder, stdout=subprocess.PIPE, text=True, **options)
+        self.addCleanup(self.end, process)
+        return process
+
+    def end(self, process):
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream:
+                stream.close()
+
+    def open(self, url=None, **options):
+        page = self.browser.page(**options)
+        self.addCleanup(page.close)
+        page.open(url or self.url)
+        return page
+
+    def open_prompt(self, **options):
+        page = self.open(**options)
+        page.wait(ROWS + ".includes('>>>')")
+        return page
+
+    def tell(self, code):
+        """Run a line in the program itself."""
+        self.program.stdin.write(code + "\n")
+        self.program.stdin.flush()
+
+    def test_cells_tasks_and_output(self):
+        page = self.open_prompt()
+        self.assertRegex(page.evaluate("location.href"), r"^http://127\.0\.0\.1:\d+/[0-9a-f]{32}/$")
+        self.assertEqual(page.evaluate("document.title"), "shop.py – keelback")
+        page.type("1+1")
+        page.enter()
+        page.wait(ROWS + r".match(/>>> 1\+1 *\n+2 *\n/)")
+        page.type("later = asyncio.create_task(work(), name='of the prompt')")
+        page.enter()
+        page.wait(TASKS + " === 'nightly,of the prompt,order 1841'")
+        page.click("[aria-label='Cancel task nightly']")
+        page.wait("document.getElementById('confirm').open")
+        self.assertEqual(page.evaluate("document.activeElement.textContent"), "Keep it")
+        page.key("Escape", number=27)
+        page.wait("!document.getElementById('confirm').open")
+        page.click("[aria-label='Cancel task nightly']")
+        page.click("#confirm [value=yes]")
+        page.wait(TASKS + " === 'of the prompt,order 1841'")
+        self.tell("server.printed('out', 'order 1841 is paid\\n'); server.printed('err', 'no stock <b>\\x1b[0m\\n')")
+        page.wait("document.querySelector('#log .out')?.textContent === 'order 1841 is paid'")
+        page.wait("document.querySelector('#log .err')?.textContent === 'no stock <b>'")
+        self.assertEqual(page.complaints(), [])
+
+    def test_output_is_held_and_cleared(self):
+        page = self.open_prompt()
+        self.tell("server.printed('out', 'one')")
+        page.wait("document.querySelector('#log').textContent === 'one'")
+        page.click("#pause")
+        self.tell("server.printed('out', ' and two\\n'); server.printed('err', 'three')")
+        page.wait("document.querySelector('#pause').textContent === 'Resume (2)'")
+        self.assertEqual(page.evaluate("document.querySelector('#log').textContent"), "one")
+        page.click("#pause")
+        page.wait("document.querySelector('#log .out').textContent === 'one and two'")
+        page.wait("document.querySelector('#log .err').textContent === 'three'")
+        page.click("#clear")
+        page.wait("document.querySelector('#log').childElementCount === 0")
+
+    def test_a_reload_finds_the_prompt_again_and_another_tab_has_its_own(self):
+        page = self.open_prompt()
+        page.type("x = 'kept'")
+        page.enter()
+        page.type("x")
+        page.enter()
+        page.wait(ROWS + ".match(/\\n'kept'/)")
+        page.evaluate("void location.reload()")
+        page.wait("document.getElementById('state').dataset.state === 'connected'")
+        page.wait(ROWS + ".match(/>>> x *\\n+'kept' *\\n+>>>/)")
+        page.type("x * 2")
+        page.enter()
+        page.wait(ROWS + ".includes('keptkept')")
+        other = self.open(page.evaluate("location.href"))
+        other.wait(ROWS + ".includes('>>>')")
+        self.assertNotIn("kept", other.evaluate(ROWS))
+
+    def test_the_token_is_good_for_one_browser(self):
+        self.open_prompt()
+        page = self.open(context=self.browser.context())
+        page.wait("document.body?.innerText.includes('Press Enter there for another one')")
+
+    def test_a_loop_that_is_held(self):
+        page = self.open_prompt()
+        frame = {"file": "/srv/report.py", "line": 12, "function": "totals", "text": "time.sleep(0.4)"}
+        event = {"event": "held", "held_s": 0.35, "frames": [frame]}
+        self.tell(f"[connection.send({event}) for connection in server.connections if connection.tails]")
+        page.wait("!document.getElementById('held').hidden")
+        self.assertEqual(page.evaluate("document.getElementById('held-where').textContent"),
+                         "report.py:12 in totals: time.sleep(0.4)")
+        page.click("#held-close")
+        self.assertTrue(page.evaluate("document.getElementById('held').hidden"))
+
+    def test_keys_go_from_pane_to_pane(self):
+        page = self.open_prompt()
+        self.tell("server.printed('out', 'one')")
+        page.wait("document.querySelector('#log').textContent === 'one'")
+        page.wait("document.querySelectorAll('.task').length === 2")
+        pane = "document.activeElement.closest('section').id"
+        self.assertEqual(page.evaluate(pane), "prompt")
+        seen = []
+        for modifiers in (0, 0, 0, 8):
+            page.key("F6", number=117, modifiers=modifiers)
+            seen.append(page.evaluate(pane))
+        self.assertEqual(seen, ["tasks", "output", "prompt", "output"])
+        named = "element.ariaLabel || element.textContent.trim() || element.getAttribute('aria-labelledby')"
+        reached = "document.querySelectorAll('button:not(#notice *), textarea, [tabindex=\"0\"]')"
+        nameless = page.evaluate(f"[...{reached}].filter(element => !({named})).map(element => element.outerHTML)")
+        self.assertEqual(nameless, [])
+
+    def test_sizes_and_schemes(self):
+        address = self.open_prompt().evaluate("location.href")
+        style = "getComputedStyle(document.querySelector('.xterm-{}')).backgroundColor"
+        box = "JSON.stringify(document.getElementById('{}').getBoundingClientRect())"
+        for width, height in ((1280, 800), (420, 800)):
+            for scheme, color in (("light", "rgb(255, 255, 255)"), ("dark", "rgb(22, 24, 29)")):
+                with self.subTest(width=width, scheme=scheme):
+                    page = self.open_prompt(url=address, width=width, height=height, scheme=scheme)
+                    page.type("def f(x):")
+                    page.enter()
+                    page.wait(ROWS + ".includes('... ')")
+                    page.wait("document.querySelectorAll('.task').length")
+                    self.assertEqual(page.evaluate(style.format("scrollable-element")), color)
+                    self.assertEqual(page.evaluate(style.format("viewport")), "rgba(0, 0, 0, 0)")
+                    for pane in ("prompt", "tasks", "output"):
+                        edges = json.loads(page.evaluate(box.format(pane)))
+                        self.assertGreater(edges["height"], 100)
+                        self.assertLessEqual(edges["right"], width)
+                        self.assertLessEqual(edges["bottom"], height)
+                    if folder := os.environ.get("PICTURES"):
+                        page.picture(f"{folder}/{width}-{scheme}.png")
+
+    def test_the_end_of_the_program(self):
+        page = self.open_prompt()
+        self.program.kill()
+        page.wait("document.getElementById('notice').innerText.includes('the program has ended')")
+        self.assertEqual(self.attach.wait(20), 1)
+
+    def test_the_end_of_the_command(self):
+        page = self.open_prompt()
+        self.attach.send_signal(signal.SIGINT)
+        page.wait("document.getElementById('notice').innerText.includes('was stopped')")
+        self.assertEqual(self.attach.wait(20), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
