@@ -54,8 +54,6 @@ pub(super) enum Output {
 const REPLAY_MAX: usize = 256 << 10;
 /// Writes that wait for a window before the prompt does; a choice.
 const WRITES_MAX: usize = 64;
-/// A lone Escape is one when nothing follows for so long.
-const ESCAPE_TIME: Duration = Duration::from_millis(30);
 
 /// Wakes the thread of a prompt. Many wakes before it looks are one.
 #[derive(Clone, Debug)]
@@ -218,10 +216,10 @@ impl<B: Cells> Pump<B> {
 
     /// None when an Escape was waited for, and is one.
     fn wait(&mut self) -> Option<Input> {
-        if !self.opened.front.is_pending() {
+        let Some(time) = self.opened.front.pending() else {
             return Some(self.inputs.recv().unwrap_or(Input::Close));
-        }
-        match self.inputs.recv_timeout(ESCAPE_TIME) {
+        };
+        match self.inputs.recv_timeout(time) {
             Ok(input) => Some(input),
             Err(RecvTimeoutError::Disconnected) => Some(Input::Close),
             Err(RecvTimeoutError::Timeout) => {

@@ -120,6 +120,7 @@ impl Application for Fake {
             size,
             theme_is_default: false,
             images: Protocol::None,
+            lends_terminal: false,
         };
         let mut front = Front::new(backend, Kept::from(History::in_memory()), options);
         front.begin((">>> ".into(), "... ".into()));
