@@ -9,6 +9,7 @@ import re
 import socket
 import struct
 
+PREFACE = b"\0keelb\r\n"  # of both directions
 LONG = 60.0  # seconds until a server counts as dead
 
 
@@ -86,7 +87,9 @@ class Frames:
         self.socket.settimeout(LONG)
         self.socket.connect(self.path)
         self.file = self.socket.makefile("rb", buffering=1 << 20)
-        self.socket.sendall(b"\0keelb\r\n")
+        self.socket.sendall(PREFACE)
+        if self.file.read(len(PREFACE)) != PREFACE:
+            raise RuntimeError("not keelback's protocol")
         self.call("hello", version=1, client="bench")
         self.session = self.call("open")["session"]
 
