@@ -67,6 +67,8 @@ def application(server, endpoint, folder):
     """The program with *server*: its process, and what it told of the start."""
     arguments = [sys.executable, str(HERE / "application.py"), server, endpoint, os.path.join(folder, "beats")]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "python"), "IPYTHONDIR": folder}
+    # Compiled once, as an installed package is.
+    environment |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(ROOT / "target/remote-bench-cache")}
     with open(os.path.join(folder, "log"), "w+") as log:
         process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
         try:

@@ -323,7 +323,7 @@ mod tests {
     #[test]
     fn the_help_fits_a_screen() {
         Cli::command().debug_assert();
-        let help = Cli::command().term_width(80).render_long_help().to_string();
+        let help = Cli::command().term_width(80).render_help().to_string();
         assert!(help.lines().count() <= 24, "{help}");
         let mut cli = Cli::command().term_width(80);
         cli.build();
