@@ -97,7 +97,7 @@ mod tests {
     fn answers_of_the_terminal_come_before_it() {
         for (read, length) in [
             ("\x1b[?62;22c\x1b]11;rgb:0000/0000/0000\x1b\\a\rb", 34),
-            ("\x1b]11;rgb:0/0/0\x07a", 17),
+            ("\x1b]11;rgb:0/0/0\x07a", 15),
             ("\x1b[?62;2", 0),
             ("\x1b[Aa", 0),
             ("a\x1b[?1c", 0),
