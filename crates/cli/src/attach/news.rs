@@ -131,13 +131,12 @@ impl Pump {
                 }
             }
             State::Closed => {
-                let waiting = {
+                let is_news = {
                     let mut shared = lock(&self.shared);
-                    shared.over = true;
-                    shared.waiting
+                    // The answer to a cell that waits says more.
+                    !std::mem::replace(&mut shared.over, true) && !shared.waiting
                 };
-                // The answer to a cell that waits says more.
-                if !waiting {
+                if is_news {
                     self.teller.tell(Told::Ended(over(None)));
                 }
             }

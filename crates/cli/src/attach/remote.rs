@@ -237,8 +237,12 @@ impl Backend for Remote {
                 Ok(String::new())
             }
             "close" => {
-                self.session.close().map_err(failed)?;
+                // Before the call: the event of the end may come before its answer.
                 lock(&self.shared).over = true;
+                if let Err(error) = self.session.close() {
+                    lock(&self.shared).over = false;
+                    return Err(failed(error));
+                }
                 self.left = Some(0);
                 Ok(String::new())
             }
