@@ -49,8 +49,10 @@ pub struct Limits {
     pub cells: usize,
     /// Requests of one connection that wait for the application; it is not read while there are more.
     pub asks: usize,
-    /// Bytes of events that are kept of one session.
+    /// Bytes of events that are kept of one session while nobody was told them, and that wait for the server.
     pub ring_bytes: usize,
+    /// Bytes of events that are kept of one session once some client was told them.
+    pub told_bytes: usize,
     /// Bytes that wait to be sent to one connection, about.
     pub buffer_bytes: usize,
     /// The most bytes of one shown value, where the client does not say.
@@ -74,7 +76,8 @@ impl Default for Limits {
             sessions: 64,
             cells: 64,
             asks: 64,
-            ring_bytes: 4 << 20,
+            ring_bytes: 16 << 20,
+            told_bytes: 4 << 20,
             buffer_bytes: 256 << 10,
             quota: 64 << 10,
             grace: Duration::from_secs(60),

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{
     Asked, Core,
     connection::{ClientId, Due, Later, Stage},
+    ring::Room,
     session::{Cell, Session, SessionId, is_name},
 };
 use crate::{
@@ -53,7 +54,7 @@ impl Core {
             None => self.free_name(),
         };
         let id = self.last_session;
-        let session = Session::new(name.clone(), self.config.prompts.clone(), self.config.limits.ring_bytes, now);
+        let session = Session::new(name.clone(), self.config.prompts.clone(), Room::of(&self.config.limits), now);
         if let Some(connection) = self.connections.get_mut(&client) {
             connection.follows.push((id, session.events.end()));
         }

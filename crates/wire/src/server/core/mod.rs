@@ -21,7 +21,7 @@ use serde_json::Value;
 use self::{
     connection::{Connection, Stage},
     plain::Plain,
-    ring::Ring,
+    ring::{Ring, Room},
     session::{Session, SessionId},
 };
 use super::{
@@ -67,7 +67,7 @@ impl Core {
     pub(super) fn new(config: Config, application: Arc<dyn Application>) -> Self {
         Core {
             application,
-            events: Ring::new(config.limits.ring_bytes),
+            events: Ring::new(Room::of(&config.limits)),
             config,
             transcript: None,
             connections: BTreeMap::new(),

@@ -2,7 +2,10 @@
 
 use std::collections::VecDeque;
 
-use crate::event::{Body, Out, Stream};
+use crate::{
+    event::{Body, Out, Stream},
+    server::Limits,
+};
 
 /// The longest text of one `out` event, in bytes: a choice, a frame of it is short beside what a socket takes at once.
 pub(in crate::server) const CHUNK: usize = 64 << 10;
@@ -10,12 +13,27 @@ pub(in crate::server) const CHUNK: usize = 64 << 10;
 /// What an event costs beside its text, in bytes: about what the entry and its allocations take.
 pub(in crate::server) const EVENT_COST: usize = 256;
 
+/// How much a ring holds, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Room {
+    /// Of all events.
+    pub(super) most: usize,
+    /// Of events that some client was told: they stay for those who come back.
+    pub(super) told: usize,
+}
+
+impl Room {
+    pub(super) fn of(limits: &Limits) -> Self {
+        Room { most: limits.ring_bytes, told: limits.told_bytes.min(limits.ring_bytes) }
+    }
+}
+
 /// Events, bounded by their size in memory.
 #[derive(Debug)]
 pub(super) struct Ring {
     entries: VecDeque<Entry>,
     cost: usize,
-    limit: usize,
+    room: Room,
     /// The number of the last event.
     last: u64,
     /// Bytes printed so far, with those that are lost.
@@ -43,9 +61,8 @@ pub(super) struct Cursor {
 }
 
 impl Ring {
-    /// An empty ring of at most `limit` bytes.
-    pub(super) fn new(limit: usize) -> Self {
-        Ring { entries: VecDeque::new(), cost: 0, limit, last: 0, printed: 0, told: 0 }
+    pub(super) fn new(room: Room) -> Self {
+        Ring { entries: VecDeque::new(), cost: 0, room, last: 0, printed: 0, told: 0 }
     }
 
     /// The number of the last event; 0 before the first.
@@ -71,9 +88,16 @@ impl Ring {
             self.printed += printed_by(&body);
             self.entries.push_back(Entry { seq: self.last, body, printed });
         }
-        while self.cost > self.limit {
-            let Some(gone) = self.entries.pop_front() else { break };
-            self.cost -= cost(&gone.body);
+        self.make_room();
+    }
+
+    /// Drops the oldest events beyond the room there is for them.
+    fn make_room(&mut self) {
+        while let Some(oldest) = self.entries.front()
+            && self.cost > if oldest.seq <= self.told { self.room.told } else { self.room.most }
+        {
+            self.cost -= cost(&oldest.body);
+            self.entries.pop_front();
         }
     }
 
@@ -99,6 +123,7 @@ impl Ring {
 
     /// The next event for a client, with the printed bytes lost before it, and the cursor after it.
     pub(super) fn next(&mut self, cursor: Cursor) -> Option<(&Entry, u64, Cursor)> {
+        self.make_room();
         let index = self.entries.partition_point(|entry| entry.seq <= cursor.seq);
         let entry = self.entries.get(index)?;
         self.told = self.told.max(entry.seq);
@@ -148,6 +173,11 @@ mod tests {
     use super::*;
     use crate::event::{State, Status};
 
+    /// A ring that makes no difference between events that were told and others.
+    fn ring(limit: usize) -> Ring {
+        Ring::new(Room { most: limit, told: limit })
+    }
+
     fn print(ring: &mut Ring, text: &str) {
         ring.push(out(Stream::Out, text.into()));
     }
@@ -169,7 +199,7 @@ mod tests {
 
     #[test]
     fn text_is_joined_until_somebody_was_told() {
-        let mut ring = Ring::new(1 << 20);
+        let mut ring = ring(1 << 20);
         let mut cursor = ring.end();
         print(&mut ring, "a");
         print(&mut ring, "b");
@@ -182,7 +212,7 @@ mod tests {
 
     #[test]
     fn what_falls_out_is_counted_once() {
-        let mut ring = Ring::new(3 * CHUNK);
+        let mut ring = ring(3 * CHUNK);
         let mut cursor = ring.end();
         for _ in 0..10 {
             print(&mut ring, &"x".repeat(CHUNK));
@@ -195,8 +225,20 @@ mod tests {
     }
 
     #[test]
+    fn what_nobody_was_told_has_more_room() {
+        let mut ring = Ring::new(Room { most: 8 * CHUNK, told: 3 * CHUNK });
+        let mut cursor = ring.end();
+        for _ in 0..7 {
+            print(&mut ring, &"x".repeat(CHUNK));
+        }
+        assert_eq!(ring.after(0).1, 0);
+        assert_eq!(told(&mut ring, &mut cursor), [1, 2, 3, 4, 5, 6, 7].map(|seq| (seq, 0, CHUNK)));
+        assert_eq!(ring.after(0).1, 5);
+    }
+
+    #[test]
     fn lost_bytes_wait_for_the_next_text() {
-        let mut ring = Ring::new(1 << 20);
+        let mut ring = ring(1 << 20);
         let mut cursor = ring.end();
         ring.lose(2, 7);
         ring.push(status());
@@ -207,7 +249,7 @@ mod tests {
 
     #[test]
     fn an_event_beyond_the_limit_is_not_kept() {
-        let mut ring = Ring::new(EVENT_COST * 2);
+        let mut ring = ring(EVENT_COST * 2);
         print(&mut ring, &"x".repeat(CHUNK));
         let (mut cursor, missed) = ring.after(0);
         assert_eq!((missed, told(&mut ring, &mut cursor)), (1, vec![]));

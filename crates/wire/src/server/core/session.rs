@@ -2,7 +2,10 @@
 
 use std::{collections::VecDeque, time::Instant};
 
-use super::{Asked, ring::Ring};
+use super::{
+    Asked,
+    ring::{Ring, Room},
+};
 use crate::{
     application::Job,
     event::{Body, State, Status},
@@ -42,11 +45,11 @@ pub(super) struct Cell {
 }
 
 impl Session {
-    pub(super) fn new(name: String, prompts: (String, String), ring_bytes: usize, now: Instant) -> Self {
+    pub(super) fn new(name: String, prompts: (String, String), room: Room, now: Instant) -> Self {
         Session {
             name,
             opened: now,
-            events: Ring::new(ring_bytes),
+            events: Ring::new(room),
             cells: 0,
             running: None,
             queue: VecDeque::new(),
