@@ -115,9 +115,11 @@ def _run_program(namespace, code, module, filename, rest):
             with tokenize.open(filename) as file:
                 source = file.read()
         except (OSError, SyntaxError, UnicodeDecodeError) as error:
-            print(f"keelback: error: cannot read `{filename}`: {error}", file=sys.stderr)
+            reason = getattr(error, "strerror", None) or error
+            print(f"keelback: error: cannot read `{filename}`: {reason}", file=sys.stderr)
             return 2
-        name = filename
+        # As python3 has it, so that `__file__` and tracebacks are right after os.chdir().
+        name = os.path.join(os.getcwd(), filename)
     outcome = session.run(source, name, mode="program")
     sys.stdout.flush()
     if outcome[0] in ("raised", "invalid"):
