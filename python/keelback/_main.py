@@ -71,8 +71,8 @@ def _first_path(entry):
         sys.path[:1] = [entry]
 
 
-def _banner():
-    return f"keelback {_version()}, Python {sys.version.split()[0]}; :help lists commands, Ctrl-D leaves"
+def _banner(hint=":help lists commands, "):
+    return f"keelback {_version()}, Python {sys.version.split()[0]}; {hint}Ctrl-D leaves"
 
 
 def _version():
@@ -159,7 +159,7 @@ def _basic(namespace, quiet, top_level_await):
     session.top_level_await = top_level_await
     lines = Lines()
     if not quiet:
-        print(_banner())
+        print(_banner(hint=""))  # commands are the full prompt's
     while True:
         try:
             line = input(prompt_texts()[bool(lines)])
