@@ -19,6 +19,7 @@ _DEFAULTS = {
     "certificate": None,
     "private_key": None,
 }
+_main_is_served = False
 
 
 class Armed:
@@ -88,6 +89,10 @@ def serve_main():
 
     It holds the path of a socket, or "1" for one that `keelback attach` finds.
     """
+    global _main_is_served
+    if _main_is_served:
+        return  # in a virtual environment `site` runs the lines of a `.pth` file twice
+    _main_is_served = True
     wanted = os.environ.get("KEELBACK_SERVE", "")
     path = None
     if wanted not in ("", "1"):

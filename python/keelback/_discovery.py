@@ -1,10 +1,11 @@
 """Where served programs are found: a folder of this user with a socket and a small file for each."""
 
+import contextlib
 import os
 import sys
 import time
 
-__all__ = ["Entry", "folder", "program_name"]
+__all__ = ["Entry", "folder", "program_name", "remove_leftovers"]
 
 
 def folder():
@@ -41,6 +42,47 @@ def make_folder(path):
     found = os.lstat(path)
     if found.st_uid != os.getuid() or found.st_mode & 0o077 or not os.path.isdir(path):
         raise PermissionError(f"the folder `{path}` is not for this user alone")
+
+
+def remove_leftovers():
+    """Remove what servers have left that were killed: their process is gone, and their socket refuses."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder()):
+            if name.endswith(".json"):
+                with contextlib.suppress(OSError, ValueError, AttributeError, TypeError):
+                    _remove_leftover(os.path.join(folder(), name))
+
+
+def _remove_leftover(path):
+    import json
+    import socket
+
+    with open(path, encoding="utf-8") as file:
+        told = json.load(file)
+    named = told.get("socket")
+    if not named or _is_alive(told["pid"]):
+        return
+    # The ids of processes in another container mean nothing here: the socket has the last word.
+    try:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.setblocking(False)
+            client.connect(named)
+        return
+    except (ConnectionRefusedError, FileNotFoundError):
+        pass
+    os.unlink(path)
+    if named == path.removesuffix(".json") + ".sock":
+        os.unlink(named)
+
+
+def _is_alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 class Entry:

@@ -71,8 +71,8 @@ def _first_path(entry):
         sys.path[:1] = [entry]
 
 
-def _banner():
-    return f"keelback {_version()}, Python {sys.version.split()[0]}; :help lists commands, Ctrl-D leaves"
+def _banner(hint=":help lists commands, "):
+    return f"keelback {_version()}, Python {sys.version.split()[0]}; {hint}Ctrl-D leaves"
 
 
 def _version():
@@ -115,9 +115,11 @@ def _run_program(namespace, code, module, filename, rest):
             with tokenize.open(filename) as file:
                 source = file.read()
         except (OSError, SyntaxError, UnicodeDecodeError) as error:
-            print(f"keelback: error: cannot read `{filename}`: {error}", file=sys.stderr)
+            reason = getattr(error, "strerror", None) or error
+            print(f"keelback: error: cannot read `{filename}`: {reason}", file=sys.stderr)
             return 2
-        name = filename
+        # As python3 has it, so that `__file__` and tracebacks are right after os.chdir().
+        name = os.path.join(os.getcwd(), filename)
     outcome = session.run(source, name, mode="program")
     sys.stdout.flush()
     if outcome[0] in ("raised", "invalid"):
@@ -157,7 +159,7 @@ def _basic(namespace, quiet, top_level_await):
     session.top_level_await = top_level_await
     lines = Lines()
     if not quiet:
-        print(_banner())
+        print(_banner(hint=""))  # commands are the full prompt's
     while True:
         try:
             line = input(prompt_texts()[bool(lines)])

@@ -6,7 +6,7 @@ import sys
 import weakref
 
 from . import _homes
-from ._discovery import Entry, make_folder, folder, program_name
+from ._discovery import Entry, folder, make_folder, program_name, remove_leftovers
 from ._native import VERSION
 from ._native import Server as _NativeServer
 from ._program import Program
@@ -223,6 +223,7 @@ def _stem(entry, required):
     """Where the files of the server are, without their ends. None where there is no such place and none is needed."""
     try:
         make_folder(folder())
+        remove_leftovers()
         return entry.free_stem(entry.name)
     except OSError:
         if required:

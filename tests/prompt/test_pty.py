@@ -418,12 +418,14 @@ class CommandLine(PromptTest):
     def test_plain_prompts(self):
         for env in ({"TERM": "dumb"}, {"PYTHON_BASIC_REPL": "1"}):
             with self.subTest(env):
-                prompt = self.start(**env)
+                prompt = self.start("--async", **env)
                 prompt.type("def f():\r    return 6 * 7\r\r")
                 prompt.see(rb"\.\.\. (?s:.*)>>> ")
                 prompt.type("f()\r")
                 prompt.see(rb"\b42\b(?s:.*)>>> ")
                 self.assertNotIn(b"\x1b", prompt.session.buf)
+                # Commands are the full prompt's, so its first line names none.
+                self.assertIn(b"; Ctrl-D leaves", prompt.session.buf)
                 self.interrupt_input(prompt)
                 prompt.type("raise SystemExit(3)\r")
                 self.assertEqual(prompt.session.wait(), 3)

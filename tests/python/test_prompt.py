@@ -102,6 +102,27 @@ asyncio.run(main())
         self.assertEqual((done.stdout, done.stderr), (b">>> 42\n>>> cancelled True True True\n", b""))
 
 
+class Programs(unittest.TestCase):
+    """What the command line names, run as `python3` would."""
+
+    def test_a_file(self):
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, "f.py").write_text("import sys\nprint(__file__, sys.argv, sys.path[0])\n1 / 0\n")
+
+            def run(*python):
+                done = subprocess.run([sys.executable, *python, "f.py", "a"], cwd=folder, capture_output=True, text=True,
+                                      timeout=60, env=environment() | {"PYTHON_COLORS": "0"})
+                return done.returncode, done.stdout, done.stderr
+
+            self.assertEqual(run("-m", "keelback"), run())
+
+    def test_no_file(self):
+        done = subprocess.run([sys.executable, "-m", "keelback", "no-such-file.py"], capture_output=True, text=True,
+                              timeout=60, env=environment())
+        self.assertEqual((done.returncode, done.stderr),
+                         (2, "keelback: error: cannot read `no-such-file.py`: No such file or directory\n"))
+
+
 class Refused(unittest.TestCase):
     def test_without_an_asyncio_loop(self):
         coroutine = keelback.prompt({})

@@ -782,6 +782,40 @@ class Where(ServeTest):
         self.assertEqual(uvloop.run(main()), ("interrupted", (DONE, "1\n")))
 
 
+class Leftovers(ServeTest):
+    def test_files_of_killed_programs_are_removed(self):
+        source = "import keelback; keelback.serve(); print('begun', flush=True); input()"
+        killed, living = self.program(source), self.program(source)
+        for program in killed, living:
+            self.assertEqual(program.stdout.readline(), "begun\n")
+        killed.kill()
+        killed.communicate(timeout=60)
+        before = set(self.entries())
+        server = self.serve({})
+        after = set(self.entries())
+        own = {name for name in after if f"-{os.getpid()}." in name}
+        self.assertEqual(before - after, {name for name in before if f"-{killed.pid}." in name})
+        self.assertEqual((len(before - after), len(own)), (2, 2), (before, after))
+        server.close()
+        living.communicate("\n", timeout=60)
+
+    def test_what_does_not_refuse_is_left_alone(self):
+        # Such as a program of another container, whose process ids mean nothing here.
+        folder = _discovery.folder()
+        _discovery.make_folder(folder)
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(os.path.join(folder, "a-1.sock"))
+            listener.listen()
+            gone = subprocess.Popen([sys.executable, "-c", ""])
+            gone.wait()
+            entry = {"pid": gone.pid, "socket": os.path.join(folder, "a-1.sock"), "address": None}
+            Path(folder, "a-1.json").write_text(json.dumps(entry))
+            Path(folder, "b-1.json").write_text("[]")
+            Path(folder, "c-1.json").write_text(json.dumps({**entry, "socket": None, "armed": 12}))
+            self.serve({}).close()
+            self.assertEqual(self.entries(), ["a-1.json", "a-1.sock", "b-1.json", "c-1.json"])
+
+
 class OnDemand(ServeTest):
     SERVED = """
         import asyncio, sys
@@ -850,6 +884,15 @@ class OnDemand(ServeTest):
             self.assertEqual((out, error), ("True\n", ""))
             self.assertEqual(_pth.main(["pth", "remove"]), 0)
             self.assertEqual(os.listdir(target), [])
+
+    def test_a_line_that_is_run_twice_serves_once(self):
+        from keelback._pth import LINE
+
+        # In a virtual environment `site` reads its folder twice.
+        program = self.program(f"{LINE}\n{LINE}\nprint('begun', flush=True)\ninput()", KEELBACK_SERVE="1")
+        self.assertEqual(program.stdout.readline(), "begun\n")
+        self.assertEqual(len([name for name in self.entries() if name.endswith(".json")]), 1, self.entries())
+        program.communicate("\n", timeout=60)
 
     def test_a_program_whose_socket_cannot_be_made_goes_on(self):
         from keelback._pth import LINE
