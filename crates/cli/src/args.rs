@@ -140,12 +140,12 @@ pub(crate) struct GrantArgs {
     /// A site-packages folder, a wheel or a folder of wheels. May be repeated.
     #[arg(long, value_name = "DIR", help_heading = GRANTS)]
     pub(crate) packages: Vec<PathBuf>,
-    /// Wall time the program may take; default 60s
+    /// Wall time the program may take; default 60s (prompt: none)
     ///
     /// A number with ms, s, m or h. CPU time may then be as long, unless --cpu says otherwise.
     #[arg(long, value_name = "TIME", value_parser = units::duration, help_heading = LIMITS)]
     pub(crate) timeout: Option<Duration>,
-    /// CPU time the program may take; default 60s
+    /// CPU time the program may take; default 60s (prompt: none)
     #[arg(long, value_name = "TIME", value_parser = units::duration, help_heading = LIMITS, hide_short_help = true)]
     pub(crate) cpu: Option<Duration>,
     /// Memory the program may take; default 1GiB

@@ -142,3 +142,13 @@ fn error(out: &mut String, line: &str, bare: &str, theme: &Theme) -> bool {
     }
     true
 }
+
+/// How long something took, in the unit that suits: `1.50 s`, `40.49 ms`, `20.0 µs`.
+#[must_use]
+pub fn seconds(duration: std::time::Duration) -> String {
+    match duration.as_secs_f64() {
+        long if long >= 1.0 => format!("{long:.2} s"),
+        short if short >= 1e-3 => format!("{:.2} ms", short * 1e3),
+        tiny => format!("{:.1} µs", tiny * 1e6),
+    }
+}

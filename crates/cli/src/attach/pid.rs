@@ -58,8 +58,8 @@ pub(super) fn wake(served: &Served, signal: i32, args: &AttachArgs) -> Result<Ad
     let still_there = process.catches(signal) && process.began_before(served.started);
     let signal = Signal::from_named_raw(signal).filter(|_| still_there);
     let signal = signal.ok_or_else(|| unreachable(format!("process {pid} no longer waits for its signal")))?;
-    let question =
-        format!("send signal {} to process {pid} ({}), so that it serves a prompt?", signal.as_raw(), served.program);
+    let name = name(signal);
+    let question = format!("send {name} to process {pid} ({}), so that it serves a prompt?", served.program);
     if !agrees(&question, args)? {
         return Err(unreachable(format!("process {pid} was left alone")).into());
     }
@@ -81,6 +81,16 @@ pub(super) fn wake(served: &Served, signal: i32, args: &AttachArgs) -> Result<Ad
         }
         thread::sleep(LOOK);
         patience.look();
+    }
+}
+
+/// What a signal is called, where it is one of those that programs choose.
+fn name(signal: Signal) -> String {
+    match signal {
+        Signal::USR1 => "SIGUSR1".into(),
+        Signal::USR2 => "SIGUSR2".into(),
+        Signal::HUP => "SIGHUP".into(),
+        other => format!("signal {}", other.as_raw()),
     }
 }
 

@@ -108,9 +108,11 @@ pub(crate) fn open<R: Record>(
     for line in welcome.banner.lines() {
         front.tell_note(line);
     }
-    if welcome.read_only {
-        front.tell_note("the server only lets look: `:help` lists the commands");
-    }
+    front.tell_note(if welcome.read_only {
+        "the server only lets look; :help lists commands, Ctrl-D leaves"
+    } else {
+        ":help lists commands, Ctrl-D leaves"
+    });
     match opened.running {
         Some(_) => front.begin_running(prompts),
         None => front.begin(prompts),

@@ -41,8 +41,8 @@ pub(super) fn address(target: &str, args: &AttachArgs, found: impl Fn() -> Resul
             .into()),
         _ => {
             let several: Vec<Served> = named.into_iter().cloned().collect();
-            Err(unreachable(format!("several programs are called `{target}`; say the PID\n{}", list::table(&several)))
-                .into())
+            let table = list::table(&several);
+            Err(unreachable(format!("several are called `{target}`\n{}", table.trim_end())).hint("say the PID").into())
         }
     }
 }

@@ -21,6 +21,7 @@ use keelback_prompt::{
     backend::{Ended, Shown, Took},
     drive::Told,
     front::Run,
+    show::seconds,
     tty::Waker,
 };
 use keelback_sandbox::{
@@ -375,8 +376,8 @@ impl Worker {
         let time = |limit: Option<std::time::Duration>| limit.map_or("none".into(), |limit| format!("{limit:?}"));
         let mib = |bytes: u64| format!("{} MiB", bytes >> 20);
         [
-            format!("time of a cell      {} (last: {:?})", time(limits.wall_time), self.used.wall),
-            format!("computing           {} (last: {:?})", time(limits.cpu_time), self.used.cpu),
+            format!("time of a cell      {} (last: {})", time(limits.wall_time), seconds(self.used.wall)),
+            format!("computing           {} (last: {})", time(limits.cpu_time), seconds(self.used.cpu)),
             format!("memory              {} (in use: {})", mib(limits.memory_bytes), mib(self.session.memory_bytes())),
             format!("output of a cell    {} (last: {} bytes)", mib(limits.output_bytes), self.used.output_bytes),
             format!("scratch files       {}", mib(limits.scratch_bytes)),

@@ -33,7 +33,7 @@ fn the_only_program_is_attached_to() {
     announce(folder, &entry("app", 1, &served.socket));
     assert_eq!(run(folder, &["--eval", "1+1"]), (0, "2\n".into(), String::new()));
     let mut window = Window::open(keelback(folder));
-    window.ends("served\n>>>");
+    window.ends("served\n:help lists commands, Ctrl-D leaves\n>>>");
     let (status, out, _) = run(folder, &["--list"]);
     assert!(status == 0 && out.starts_with("NAME  PID  PROGRAM  PYTHON  AGE\napp   1    app.py   3.13.0  "), "{out}");
 }
@@ -56,7 +56,10 @@ fn several_are_listed_and_chosen_by_name_or_process() {
         assert_eq!(run(folder, &[target, "--eval", "1+1"]), (0, "2\n".into(), String::new()));
     }
     let (status, _, err) = run(folder, &["other", "--eval", "1+1"]);
-    assert!(status == 1 && err.contains("several programs are called `other`; say the PID\nNAME "), "{err}");
+    assert!(
+        status == 1 && err.contains("several are called `other`\nNAME ") && err.ends_with("hint: say the PID\n"),
+        "{err}"
+    );
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn open(served: &Served, args: &[&str]) -> Window {
 fn cells_run_in_the_program() {
     let served = serve(config());
     let mut window = open(&served, &[]);
-    window.ends("served\n>>>");
+    window.ends("served\n:help lists commands, Ctrl-D leaves\n>>>");
     window.keys("1+1\r", "\n>>> 1+1\n2\n>>>");
     window.keys("print hello\r", ">>> print hello\nhello\n>>>");
     window.keys("raise\r", "Traceback (most recent call last):\nValueError: no\n>>>");
@@ -44,7 +44,7 @@ fn what_was_missed_is_there_when_one_comes_back() {
     window.ends(">>> print one\none\ntwo\n>>>").keys(":close\r", ":close");
     assert_eq!(window.status().0, 0);
     let mut window = open(&served, &["--session", "work", "--new"]);
-    window.ends("served\n>>>");
+    window.ends("served\n:help lists commands, Ctrl-D leaves\n>>>");
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn commands_look_into_the_program() {
 fn a_server_that_only_lets_look_says_so() {
     let served = serve(Config { read_only: true, ..config() });
     let mut window = open(&served, &[]);
-    window.ends("the server only lets look: `:help` lists the commands\n>>>");
+    window.ends("the server only lets look; :help lists commands, Ctrl-D leaves\n>>>");
     window.keys("1+1\r", "\n>>>").keys(":vars\r", "cache  dict  {}\n>>>");
     assert!(window.text().contains(">>> 1+1\nerror: "), "{}", window.text());
 }

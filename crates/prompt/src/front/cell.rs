@@ -3,7 +3,10 @@
 use keelback_editor::completeness::{Completeness, guess};
 
 use super::{Flow, Front, Record, State, judge::Judge};
-use crate::backend::{Backend, Ended};
+use crate::{
+    backend::{Backend, Ended},
+    show,
+};
 
 impl<B: Backend, R: Record> Front<B, R> {
     /// A cell waits for a line.
@@ -53,7 +56,7 @@ impl<B: Backend, R: Record> Front<B, R> {
         }
         let timed = std::mem::take(&mut self.timed);
         if let Some(took) = ended.took.filter(|_| timed) {
-            self.note(&format!("{} of time, {} of it computing", seconds(took.wall), seconds(took.cpu)));
+            self.note(&format!("{} of time, {} of it computing", show::seconds(took.wall), show::seconds(took.cpu)));
         }
         if let Some(message) = &ended.message {
             self.note(message);
@@ -99,13 +102,5 @@ impl<B: Backend, R: Record> Front<B, R> {
             Some(_) => self.editor.set_prompts("help> ", ""),
             None => self.editor.set_prompts(self.prompts.0.clone(), self.prompts.1.clone()),
         }
-    }
-}
-
-fn seconds(duration: std::time::Duration) -> String {
-    match duration.as_secs_f64() {
-        long if long >= 1.0 => format!("{long:.2} s"),
-        short if short >= 1e-3 => format!("{:.2} ms", short * 1e3),
-        tiny => format!("{:.1} µs", tiny * 1e6),
     }
 }
