@@ -88,6 +88,7 @@ class PageTest(unittest.TestCase):
         page.key("Escape", number=27)
         page.wait("!document.getElementById('confirm').open")
         page.click("[aria-label='Cancel task nightly']")
+        page.wait("document.getElementById('confirm').open")
         page.click("#confirm [value=yes]")
         page.wait(TASKS + " === 'of the prompt,order 1841'")
         self.tell("server.printed('out', 'order 1841 is paid\\n'); server.printed('err', 'no stock <b>\\x1b[0m\\n')")

@@ -119,7 +119,7 @@ impl FromStr for Key {
 #[non_exhaustive]
 #[expect(missing_docs, reason = "the messages are the documentation")]
 pub enum TlsError {
-    #[error("this is no key: one begins with `{PINNED}` or `{NAMED}`")]
+    #[error("this is no key: one is `{PINNED}` or `{NAMED}` and what the server gave after it, whole")]
     NoKey,
     #[error("the system has no random bytes")]
     NoRandom,
