@@ -170,7 +170,7 @@ impl Remote {
 
 impl Backend for Remote {
     fn completeness(&mut self, source: &str) -> Option<Completeness> {
-        let checked = self.ask(&Check { session: self.session.name(), source: source.to_owned() })?;
+        let checked = self.ask(&Check { session: self.session.name(), source: source.to_owned(), lines: false })?;
         Some(match checked.completeness {
             reply::Completeness::Complete => Completeness::Complete,
             reply::Completeness::Incomplete => Completeness::Incomplete,
