@@ -26,6 +26,8 @@ class Program:
         self.loop = None
         self.thread = None
         self._sessions = {}
+        # In a child of fork the server is the parent's.
+        self.is_abandoned = False
         self._mirror = None
         self._answers = None
         self._tasks = None
@@ -110,6 +112,7 @@ class Program:
 
     def abandon(self):
         """In a child of fork: the sessions are the parent's, and what goes on here prints to the program's own streams."""
+        self.is_abandoned = True
         for session in self._sessions.values():
             if session.live is not None:
                 session.live.unroute()
