@@ -3,7 +3,14 @@
 import ast
 import codeop
 
-__all__ = ["Lines"]
+__all__ = ["Lines", "is_whole"]
+
+
+def is_whole(source, flags):
+    """Whether lines are a cell (True), or want more (False). Raises what compiling raises. *flags* are of the compiler."""
+    compiler = codeop.CommandCompiler()
+    compiler.compiler.flags |= ast.PyCF_ALLOW_TOP_LEVEL_AWAIT | flags
+    return compiler(source, "<input>", "single") is not None
 
 
 class Lines:

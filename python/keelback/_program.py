@@ -26,6 +26,8 @@ class Program:
         self.loop = None
         self.thread = None
         self._sessions = {}
+        # In a child of fork the server is the parent's.
+        self.is_abandoned = False
         self._mirror = None
         self._answers = None
         self._tasks = None
@@ -110,6 +112,7 @@ class Program:
 
     def abandon(self):
         """In a child of fork: the sessions are the parent's, and what goes on here prints to the program's own streams."""
+        self.is_abandoned = True
         for session in self._sessions.values():
             if session.live is not None:
                 session.live.unroute()
@@ -125,14 +128,21 @@ class Program:
             self._answers = Answers(self.namespace)
         return self._answers
 
-    def check(self, session, source):
-        """Whether *source* is a whole cell (True), could become one (False) or never will (None)."""
+    def check(self, session, source, in_lines):
+        """Whether *source* is a whole cell (True), could become one (False) or never will (None).
+
+        Typed *in_lines*, a block is whole after an empty line.
+        """
         found = self._sessions.get(session)
         live = None if found is None else found.live
         checked = _session.Session({})
         if live is not None:
             checked.flags = live.session.flags
         try:
+            if in_lines:
+                from ._lines import is_whole
+
+                return is_whole(source, checked.flags)
             return checked.compile_interactive(source, "<input>") is not None
         except (SyntaxError, ValueError, OverflowError, MemoryError, RecursionError):
             return None

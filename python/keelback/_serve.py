@@ -65,6 +65,7 @@ class Server:
             return
         _open.discard(self)
         self._entry.remove()
+        native.end_input()
         self._home.leave()
         native.close()
         self._home.release()

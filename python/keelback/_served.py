@@ -1,7 +1,9 @@
 """A session of a served program: its cells come from the native server and run in the event loop; what becomes of them
 goes back."""
 
+import contextlib
 import contextvars
+import os
 import sys
 import threading
 import time
@@ -105,6 +107,8 @@ class ServedSession:
         return True
 
     def end(self, request, outcome):
+        if self.program.is_abandoned:
+            _end_child(outcome)
         native = self.program.native
         kind, status, text = outcome[0], 0, None
         if kind in ("raised", "invalid"):
@@ -239,6 +243,25 @@ class CellThread:
 
     def may_raise(self, request):
         return _steps.may_interrupt(request, sys._current_frames().get(self.ident), self.ident)
+
+
+# -- fork ---------------------------------------------------------------------------------------------------------
+
+
+def _end_child(outcome):
+    """The end of a child of fork in which a cell has come to its end: what follows is the program, which the parent runs."""
+    kind, status = outcome[0], 0
+    if kind in ("raised", "invalid"):
+        status = 1
+        print(outcome[1]["traceback"], end="", file=sys.stderr)
+    elif kind == "exit":
+        status = outcome[1]
+        if outcome[2]:
+            print(outcome[2], file=sys.stderr)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    os._exit(status)
 
 
 # -- input ---------------------------------------------------------------------------------------------------------

@@ -1,11 +1,14 @@
 """`keelback attach` before programs that serve: what crosses the command and the package. KEELBACK names the command."""
 
+import contextlib
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import termios
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -124,7 +127,36 @@ class AttachTest(unittest.TestCase):
         _, (address, key) = self.service("{'host': '127.0.0.1'}")
         self.assertEqual(self.attach(address, "-e", "len(cache)", KEELBACK_KEY=key), (0, "1\n", ""))
         wrong = key[:-2] + ("AA" if key[-2:] != "AA" else "BB")
-        self.assertEqual(self.attach(address, "-e", "len(cache)", KEELBACK_KEY=wrong)[:2], (1, ""))
+        status, out, err = self.attach(address, "-e", "len(cache)", KEELBACK_KEY=wrong)
+        self.assertEqual((status, out), (1, ""))
+        self.assertIn("the token is wrong", err)
+        _, (other, other_key) = self.service("{'host': '127.0.0.1'}")
+        status, out, err = self.attach(address, "-e", "len(cache)", KEELBACK_KEY=other_key)
+        self.assertEqual((status, out), (1, ""))
+        self.assertIn("is not the server of this key", err)
+        status, _, err = self.attach(address, "-e", "1")
+        self.assertIn("wants a key", err)
+        keys = pathlib.Path(self.folder, "key")
+        keys.write_text(key + "\n")
+        self.assertEqual(self.attach(address, "--key", str(keys), "-e", "len(cache)")[:2], (0, "1\n"))
+
+    def test_what_is_no_client_holds_up_no_other_over_tls(self):
+        _, (address, key) = self.service("{'host': '127.0.0.1'}")
+        where = ("127.0.0.1", int(address.rpartition(":")[2]))
+        strangers = []
+        # The last two never get further: half a handshake, and none.
+        for said in (b"POST / HTTP/1.1\r\nContent-Length: 13\r\n\r\ncache.clear()", b"\0keelb\r\n", b"\x16\x03\x01\x02\x00\x01", b""):
+            stranger = socket.create_connection(where, timeout=60)
+            self.addCleanup(stranger.close)
+            stranger.sendall(said)
+            strangers.append(stranger)
+        self.assertEqual(self.attach(address, "-e", "len(cache)", KEELBACK_KEY=key), (0, "1\n", ""))
+        for stranger in strangers[:2]:
+            answer = b""
+            with contextlib.suppress(ConnectionError):
+                while data := stranger.recv(1000):
+                    answer += data
+            self.assertLess(len(answer), 16, "at most an alert")
 
     def test_a_prepared_program_is_woken(self):
         program, _ = self.program(ARMED)
@@ -164,6 +196,35 @@ class AttachTest(unittest.TestCase):
         run("\x04", rb"comes back to it")
         self.assertEqual(prompt.wait(), 0)
         self.assertEqual(self.attach("-e", "x is cache"), (0, "True\n", ""))
+
+
+    def test_a_program_that_is_killed_leaves_the_terminal_as_it_was(self):
+        for keys, shown in (("half", rb"half"), ("print('on'); await asyncio.sleep(3600)\r", rb"\non")):
+            program, _ = self.service()
+            prompt = Session([KEELBACK, "attach"], self.environment, cwd=self.folder)
+            self.addCleanup(prompt.close)
+            before = termios.tcgetattr(prompt.fd)
+            prompt.wait_for(rb">>> ", 60)
+            self.assertNotEqual(termios.tcgetattr(prompt.fd)[3] & termios.ICANON, termios.ICANON)
+            prompt.write(keys.encode())
+            prompt.wait_for(shown, 60)
+            program.kill()
+            prompt.wait_for(rb"the program has ended", 60)
+            self.assertEqual(prompt.wait(), 1)
+            self.assertEqual(termios.tcgetattr(prompt.fd), before)
+
+    def test_an_interrupted_cell_says_so_once(self):
+        self.service()
+        prompt = Session([KEELBACK, "attach"], self.environment, cwd=self.folder)
+        self.addCleanup(prompt.close)
+        prompt.wait_for(rb">>> ", 60)
+        for cell in ("print('on', flush=True); await asyncio.sleep(3600)", "import time; print('on'); time.sleep(3600)"):
+            seen = len(prompt.buf)
+            prompt.write(cell.encode() + b"\r")
+            prompt.wait_for(rb"\non", 60, start=seen)
+            prompt.write(b"\x03")
+            prompt.wait_for(rb"KeyboardInterrupt(?s:.*)>>> ", 60, start=seen)
+            self.assertEqual(bytes(prompt.buf[seen:]).count(b"KeyboardInterrupt"), 1)
 
 
 if __name__ == "__main__":

@@ -93,7 +93,7 @@ fn pythons(root: &Path, count: &mut Count) -> Result<()> {
         used.push(version);
         writeln!(io::stdout(), "\nPython {version}: {}", python.file_name().unwrap_or_default().to_string_lossy())?;
         // Apart: the guest's code makes itself at home in the process it is loaded into.
-        for pattern in ["test_[gs][eu][es]*.py", "test_[acilp]*.py", "test_serve.py"] {
+        for pattern in ["test_[gs][eu][es]*.py", "test_[acilp]*.py", "test_serve*.py"] {
             let mut command = Command::new(&python);
             command.current_dir(root.join("tests/python")).args(["-W", "error", "-m", "unittest", "discover"]);
             command.args(["-p", pattern]).env("KEELBACK_CACHE", root.join("target/keelback-cache"));

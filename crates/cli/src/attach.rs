@@ -6,6 +6,7 @@ mod eval;
 mod list;
 mod news;
 mod pid;
+mod printable;
 pub(crate) mod remote;
 mod target;
 mod terminal;
@@ -42,7 +43,8 @@ impl std::fmt::Display for Unreachable {
 impl std::error::Error for Unreachable {}
 
 fn unreachable(message: impl Into<String>) -> Unreachable {
-    Unreachable { message: message.into(), hint: None }
+    // Some of it may be the server's words.
+    Unreachable { message: printable::lines(&message.into()), hint: None }
 }
 
 impl Unreachable {
@@ -112,5 +114,5 @@ fn cannot_open(address: &Address, error: OpenError) -> anyhow::Error {
 /// Says something beside the output.
 fn say(text: &str) {
     // Without a reader there is nobody to tell.
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = writeln!(io::stderr(), "{}", printable::lines(text));
 }

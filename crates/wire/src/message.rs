@@ -142,6 +142,9 @@ ops! {
         session: String,
         /// The source.
         source: String,
+        /// It is typed line by line, without a way back: a block is whole after an empty line, as for `codeop`.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        lines: bool,
     }
     /// What could stand at the cursor.
     Complete "complete" -> Completed {

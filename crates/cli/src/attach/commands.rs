@@ -9,6 +9,7 @@ use keelback_wire::{
     reply::{SessionInfo, Stack, TaskInfo, TaskList},
 };
 
+use super::printable;
 use crate::units::age;
 
 pub(super) fn run(session: &Session, name: &str, argument: &str, deadline: Duration) -> Result<String, String> {
@@ -39,11 +40,12 @@ pub(super) fn run(session: &Session, name: &str, argument: &str, deadline: Durat
 
 /// A thread, as a traceback is written.
 fn stack(stack: &Stack) -> String {
-    let mut text = stack.thread.clone();
+    let mut text = printable::line(&stack.thread);
     if stack.is_loop {
         text.push_str(", the event loop");
     }
     for Frame { file, line, function, text: source } in &stack.frames {
+        let [file, function, source] = [file, function, source].map(|text| printable::line(text));
         text.push_str(&format!("\n  File \"{file}\", line {line}, in {function}"));
         if !source.is_empty() {
             text.push_str(&format!("\n    {source}"));
@@ -85,10 +87,10 @@ impl Tree<'_> {
     /// `branch` leads to the task itself, `below` to what it awaits.
     fn add(&mut self, task: &TaskInfo, branch: &str, below: &str) {
         if !self.shown.insert(task.id) {
-            self.lines.push(format!("{branch}{} {}, as above", task.id, task.name));
+            self.lines.push(format!("{branch}{} {}, as above", task.id, printable::line(&task.name)));
             return;
         }
-        let mut line = format!("{branch}{} {}  {}", task.id, task.name, task.coroutine);
+        let mut line = format!("{} {}  {}", task.id, task.name, task.coroutine);
         if let Some(session) = &task.session {
             line.push_str(&format!("  [session {session}]"));
         }
@@ -98,7 +100,7 @@ impl Tree<'_> {
                 line.push_str(&format!(": {}", frame.text));
             }
         }
-        self.lines.push(line);
+        self.lines.push(format!("{branch}{}", printable::line(&line)));
         if below.chars().count() > 3 * DEPTH {
             return; // what is further below begins a tree of its own
         }
@@ -132,7 +134,7 @@ fn sessions(list: &[SessionInfo], own: &str) -> String {
         if session.name == own {
             line.push_str(" (this one)");
         }
-        line
+        printable::line(&line)
     };
     list.iter().map(line).collect::<Vec<_>>().join("\n")
 }
@@ -167,6 +169,20 @@ mod tests {
         let heads: Vec<&str> = text.lines().map(|line| line.split("  f  ").next().unwrap_or_default()).collect();
         assert_eq!(heads, ["3 c", "1 a", "└─ 2 b", "   └─ 1 a, as above", "... and more"]);
         assert_eq!(tree(&TaskList::default()), "no tasks");
+    }
+
+    #[test]
+    fn names_give_the_terminal_no_orders() {
+        let mut tasks = vec![task(1, "a\x1b[2J\n2 forged", &[]), task(2, "b\x1b]0;x\x07", &[1])];
+        tasks[1].session = Some("s\r".into());
+        let text = tree(&TaskList { tasks, more: false });
+        assert!(
+            text.starts_with("1 a?[2J?2 forged  f  ") && text.contains("\n└─ 2 b?]0;x?  f  [session s?]  "),
+            "{text}"
+        );
+        let frames = vec![Frame { file: "a\r.py".into(), line: 2, function: "f".into(), text: "'\x1b[H'".into() }];
+        let thread = Stack { thread: "t\n".into(), is_loop: false, frames };
+        assert_eq!(stack(&thread), "t?\n  File \"a?.py\", line 2, in f\n    '?[H'");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use anyhow::Result;
 use keelback_wire::discover::Served;
 
-use super::say;
+use super::{printable::line, say};
 use crate::{args::AttachArgs, units::age};
 
 /// Lists the programs. The exit status is 1 where there is none and one was wanted.
@@ -32,25 +32,20 @@ pub(super) fn table(served: &[Served]) -> String {
         let state = if served.armed.is_some() { ", waits for its signal" } else { "" };
         let age = age(served.age()) + state;
         let program = served.program.rsplit('/').next().unwrap_or_default();
-        [printable(&served.name), served.pid.to_string(), printable(program), printable(&served.python), age]
+        [line(&served.name), served.pid.to_string(), line(program), line(&served.python), age]
     };
     let rows: Vec<[String; 5]> = std::iter::once(head).chain(served.iter().map(row)).collect();
     let mut text = String::new();
     for row in &rows {
-        let mut line = String::new();
+        let mut shown = String::new();
         for (column, cell) in row.iter().enumerate() {
             let width = rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-            line.push_str(&format!("{cell:width$}  "));
+            shown.push_str(&format!("{cell:width$}  "));
         }
-        text.push_str(line.trim_end());
+        text.push_str(shown.trim_end());
         text.push('\n');
     }
     text
-}
-
-/// A program may have any name; the terminal takes no orders from it.
-fn printable(text: &str) -> String {
-    text.chars().map(|char| if char.is_control() { '?' } else { char }).collect()
 }
 
 #[cfg(test)]

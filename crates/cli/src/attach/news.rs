@@ -14,7 +14,10 @@ use keelback_wire::{
     reply::{Evaluated, Opened, Outcome},
 };
 
-use super::remote::{Shared, Teller, lock};
+use super::{
+    printable,
+    remote::{Shared, Teller, lock},
+};
 
 /// Tells a prompt what comes.
 pub(super) struct Pump {
@@ -28,7 +31,7 @@ impl Pump {
     }
 
     fn note(&self, text: impl Into<String>) {
-        self.teller.tell(Told::Note(text.into()));
+        self.teller.tell(Told::Note(printable::lines(&text.into())));
     }
 
     pub(super) fn take(&self, news: News) {
@@ -153,7 +156,9 @@ impl Pump {
         };
         let mut ended = match verdict {
             Verdict::Ended(evaluated) => ended(evaluated, raised),
-            Verdict::Refused(error) => Ended { message: Some(format!("error: {error}")), ..Ended::default() },
+            Verdict::Refused(error) => {
+                Ended { message: Some(printable::lines(&format!("error: {error}"))), ..Ended::default() }
+            }
             Verdict::Unseen => {
                 Ended { message: Some("the cell is over; how it ended was not seen".into()), ..Ended::default() }
             }
@@ -185,7 +190,7 @@ fn ended(evaluated: Evaluated, raised: Option<u64>) -> Ended {
         Outcome::Interrupted if raised == Some(evaluated.cell) => {} // the event showed where it was
         Outcome::Interrupted => ended.message = Some("KeyboardInterrupt".into()),
         Outcome::Stubborn(task) => {
-            ended.message = Some(format!("KeyboardInterrupt: the cell goes on as task `{task}`"))
+            ended.message = Some(format!("KeyboardInterrupt: the cell goes on as task `{}`", printable::line(&task)))
         }
         Outcome::Incomplete => ended.incomplete = true,
         Outcome::Exit { status, message } => (ended.exit, ended.message) = (Some(status), message),
@@ -198,7 +203,7 @@ fn transcript(source: &str) -> String {
     let mut text = String::new();
     for (number, line) in source.trim_end().lines().enumerate() {
         text.push_str(if number == 0 { ">>> " } else { "... " });
-        text.push_str(line);
+        text.push_str(&printable::lines(line));
         text.push('\n');
     }
     text
@@ -217,5 +222,5 @@ pub(super) fn held_by(held: &Held) -> String {
             text.push_str(&format!(": {}", frame.text));
         }
     }
-    text
+    printable::line(&text)
 }

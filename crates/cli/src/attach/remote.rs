@@ -20,7 +20,7 @@ use keelback_wire::{
     reply::{self, InterruptState, NeedsInput},
 };
 
-use super::{commands, news::Pump};
+use super::{commands, news::Pump, printable};
 
 /// How long keys wait for an answer: longer is felt.
 const DEADLINE: Duration = Duration::from_millis(50);
@@ -106,7 +106,7 @@ pub(crate) fn open<R: Record>(
     let mut front = Front::new(remote, record, options);
     let prompts = opened.prompts.unwrap_or_else(|| (">>> ".into(), "... ".into()));
     for line in welcome.banner.lines() {
-        front.tell_note(line);
+        front.tell_note(&printable::line(line));
     }
     front.tell_note(if welcome.read_only {
         "the server only lets look; :help lists commands, Ctrl-D leaves"
@@ -172,7 +172,7 @@ impl Remote {
 
 impl Backend for Remote {
     fn completeness(&mut self, source: &str) -> Option<Completeness> {
-        let checked = self.ask(&Check { session: self.session.name(), source: source.to_owned() })?;
+        let checked = self.ask(&Check { session: self.session.name(), source: source.to_owned(), lines: false })?;
         Some(match checked.completeness {
             reply::Completeness::Complete => Completeness::Complete,
             reply::Completeness::Incomplete => Completeness::Incomplete,

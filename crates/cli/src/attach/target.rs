@@ -13,7 +13,7 @@ use keelback_wire::{
     tls::{Key, TlsError},
 };
 
-use super::{list, pid, unreachable};
+use super::{list, pid, printable, unreachable};
 use crate::args::AttachArgs;
 
 /// Where the server of a target is. `found` is the list of programs.
@@ -91,7 +91,7 @@ pub(super) fn agrees(question: &str, args: &AttachArgs) -> Result<bool> {
         return Err(unreachable(format!("{question}: nobody can be asked")).hint("--yes says yes").into());
     }
     let mut stderr = io::stderr();
-    write!(stderr, "{question} [y/N] ")?;
+    write!(stderr, "{} [y/N] ", printable::line(question))?;
     stderr.flush()?;
     let mut line = String::new();
     io::stdin().read_line(&mut line)?;

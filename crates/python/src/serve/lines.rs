@@ -18,6 +18,9 @@ use rustix::{
     io::Errno,
 };
 
+/// What a cell is told that asks for input when there is nobody to ask any more.
+const OVER: &str = "the session is over";
+
 /// What became of a wait.
 #[derive(Debug)]
 enum Answer {
@@ -33,10 +36,17 @@ struct Wait {
     bell: UnixStream,
 }
 
-/// Those who wait, by session.
+#[derive(Debug, Default)]
+struct Waits {
+    by_session: HashMap<String, Arc<Wait>>,
+    /// The server ends: nobody waits any more.
+    is_over: bool,
+}
+
+/// Those who wait.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
-    waits: Mutex<HashMap<String, Arc<Wait>>>,
+    waits: Mutex<Waits>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -54,8 +64,15 @@ impl Lines {
     ) -> PyResult<Option<String>> {
         let (bell, door) = UnixStream::pair().map_err(|error| PyOSError::new_err(error.to_string()))?;
         let wait = Arc::new(Wait { cell, answer: Mutex::new(None), bell });
-        if lock(&self.waits).insert(session.to_owned(), Arc::clone(&wait)).is_some() {
-            return Err(PyOSError::new_err("another thread or task of the session waits for a line already"));
+        {
+            let mut waits = lock(&self.waits);
+            if waits.is_over {
+                return Err(PyEOFError::new_err(OVER));
+            }
+            if waits.by_session.contains_key(session) {
+                return Err(PyOSError::new_err("another thread or task of the session waits for a line already"));
+            }
+            waits.by_session.insert(session.to_owned(), Arc::clone(&wait));
         }
         py.detach(asked);
         let result = loop {
@@ -71,18 +88,18 @@ impl Lines {
                 Ok(_) => match lock(&wait.answer).take() {
                     Some(Answer::Line(text)) => break Ok(text),
                     Some(Answer::Interrupted) => break Err(PyKeyboardInterrupt::new_err(())),
-                    Some(Answer::Closed) => break Err(PyEOFError::new_err("the session is over")),
+                    Some(Answer::Closed) => break Err(PyEOFError::new_err(OVER)),
                     None => {}
                 },
             }
         };
-        lock(&self.waits).retain(|_, other| !Arc::ptr_eq(other, &wait));
+        lock(&self.waits).by_session.retain(|_, other| !Arc::ptr_eq(other, &wait));
         result
     }
 
     fn answer(&self, session: &str, cell: Option<CellNumber>, answer: Answer) -> bool {
         let waits = lock(&self.waits);
-        let Some(wait) = waits.get(session).filter(|wait| cell.is_none_or(|cell| cell == wait.cell)) else {
+        let Some(wait) = waits.by_session.get(session).filter(|wait| cell.is_none_or(|cell| cell == wait.cell)) else {
             return false;
         };
         let mut slot = lock(&wait.answer);
@@ -108,12 +125,17 @@ impl Lines {
     /// Closes the descriptors. No lock is waited for, which in a child of fork may never be given back.
     pub(super) fn forget(&self) {
         if let Ok(mut waits) = self.waits.try_lock() {
-            waits.clear();
+            waits.by_session.clear();
         }
     }
 
+    /// The end of the input of all sessions, for good.
     pub(super) fn close_all(&self) {
-        let sessions: Vec<String> = lock(&self.waits).keys().cloned().collect();
+        let sessions: Vec<String> = {
+            let mut waits = lock(&self.waits);
+            waits.is_over = true;
+            waits.by_session.keys().cloned().collect()
+        };
         for session in sessions {
             self.close(&session);
         }

@@ -179,6 +179,12 @@ impl Server {
         self.served.lines.wait(py, session, cell, ask)
     }
 
+    /// Ends the input of all sessions: cells that wait for a line go on. For the begin of the end of the server; a thread
+    /// that waits here when the interpreter is finalised would end the process with it.
+    fn end_input(&self) {
+        self.served.lines.close_all();
+    }
+
     /// Where the output of a session goes, or with None that of the application.
     fn sink(&self, session: Option<String>) -> Sink {
         Sink { handle: Arc::clone(self.served.handle()), session }
@@ -197,7 +203,6 @@ impl Server {
     /// Ends the server and all its threads.
     fn close(&self, py: Python<'_>) {
         let server = self.server.lock().unwrap_or_else(PoisonError::into_inner).take();
-        self.served.lines.close_all();
         let mut threads: Vec<Option<JoinHandle<()>>> = vec![self.served.interrupts.stop()];
         threads.extend(self.served.guard.as_ref().map(|guard| guard.stop()));
         let owner = self.served.owner.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -91,7 +91,8 @@ fn reply<T: Serialize>(reply: &T) -> Answered {
 fn answer(owner: &Bound<'_, PyAny>, request: Request) -> Answered {
     match request {
         Request::Check(check) => {
-            let whole: Option<bool> = owner.call_method1("check", (check.session, check.source))?.extract()?;
+            let whole: Option<bool> =
+                owner.call_method1("check", (check.session, check.source, check.lines))?.extract()?;
             let completeness = match whole {
                 Some(true) => Completeness::Complete,
                 Some(false) => Completeness::Incomplete,

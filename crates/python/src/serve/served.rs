@@ -118,7 +118,14 @@ impl Application for Front {
 
     fn interrupt(&self, session: &str, cell: CellNumber) {
         if !self.0.lines.interrupt(session, cell) {
+            // The lock is held, and given back before `forget` takes what was sent: nobody takes it for a cell that is over,
+            // and it would be sent again for ever.
+            let running = lock(&self.0.running);
+            if running.get(session) != Some(&cell) {
+                return;
+            }
             self.0.interrupts.send((session.into(), cell));
+            drop(running);
             self.0.post.post(Posted::Interrupt { session: session.into(), cell });
         }
     }

@@ -116,7 +116,7 @@ fn with<T: Send + 'static>(
 }
 
 fn check(source: &str) -> Check {
-    Check { session: "a".into(), source: source.into() }
+    Check { session: "a".into(), source: source.into(), lines: false }
 }
 
 #[test]

@@ -170,7 +170,7 @@ impl Core {
         let name = self.sessions.get(&session).map(|session| session.name.clone()).unwrap_or_default();
         let Some(plain) = self.plain(client) else { return };
         plain.waits = Waits::Check;
-        let check = Check { session: name, source: plain.source.clone() };
+        let check = Check { session: name, source: plain.source.clone(), lines: true };
         self.ask(Asked::Plain(client), Request::Check(check), now);
     }
 

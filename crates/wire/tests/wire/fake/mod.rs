@@ -160,8 +160,9 @@ impl Application for Fake {
                 return self.state().tickets.push(ticket);
             }
             Request::Check(check) => {
-                // As `codeop`: a block is whole after an empty line.
-                let is_open = check.source.starts_with("if") && !check.source.ends_with('\n');
+                // Line by line a block is whole after an empty line.
+                let whole = if check.lines { check.source.ends_with('\n') } else { check.source.contains('\n') };
+                let is_open = check.source.starts_with("if") && !whole;
                 let completeness = if is_open { Completeness::Incomplete } else { Completeness::Complete };
                 value(to_value(Checked { completeness }))
             }

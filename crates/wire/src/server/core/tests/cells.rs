@@ -223,12 +223,12 @@ fn questions_and_sizes_go_to_the_application() {
     let mut bench = Bench::new(Config::default());
     let mut client = bench.client();
     client.open(&mut bench, "a");
-    client.call(&mut bench, &Check { session: "a".into(), source: "if 1:".into() }).expect("answered");
+    client.call(&mut bench, &Check { session: "a".into(), source: "if 1:".into(), lines: false }).expect("answered");
     client.call(&mut bench, &Tasks {}).expect("answered");
     client.call(&mut bench, &Cancel { task: 4 }).expect("answered");
     client.call(&mut bench, &Resize { session: "a".into(), columns: 132 }).expect("done");
     assert_eq!(bench.application.calls(), ["open a 80", "resize a 132"]);
-    let elsewhere = Check { session: "b".into(), source: String::new() };
+    let elsewhere = Check { session: "b".into(), source: String::new(), lines: false };
     assert_eq!(client.refused(&mut bench, &elsewhere), Code::Unknown);
 }
 
@@ -243,7 +243,7 @@ fn read_only_lets_look_and_nothing_else() {
     assert_eq!(client.refused(&mut bench, &interrupt(None, None)), Code::ReadOnly);
     assert_eq!(client.refused(&mut bench, &Cancel { task: 1 }), Code::ReadOnly);
     assert_eq!(client.refused(&mut bench, &Close { session: session() }), Code::ReadOnly);
-    client.call(&mut bench, &Check { session: session(), source: "1".into() }).expect("looks");
+    client.call(&mut bench, &Check { session: session(), source: "1".into(), lines: false }).expect("looks");
     client.call(&mut bench, &List {}).expect("looks");
     let person = bench.person();
     bench.write(person, b"1+1\n");

@@ -12,7 +12,7 @@ use crate::{
 };
 
 fn silent(session: &str) -> Check {
-    Check { session: session.into(), source: "silent".into() }
+    Check { session: session.into(), source: "silent".into(), lines: false }
 }
 
 fn limited(change: impl FnOnce(&mut Limits)) -> Bench {
