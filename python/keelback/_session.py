@@ -24,8 +24,9 @@ import sys
 import traceback
 import types
 import weakref
+from collections import deque
 
-__all__ = ["Session", "exception_info", "hide_frames_of", "plain_data", "prompts", "set_prompts"]
+__all__ = ["Session", "Sources", "exception_info", "hide_frames_of", "plain_data", "prompts", "set_prompts"]
 
 # Frames of code from these files are machinery: no traceback shows them.
 _hidden_files = {__file__, (lambda: None).__code__.co_filename}
@@ -86,6 +87,8 @@ class Session:
         self.top_level_await = True
         # What `is_whole` has compiled, and from what.
         self._compiled = None
+        # What is given the name and the source of every cell before it runs.
+        self.remember = _sources.remember
         # How code without a top-level await is run. An embedder may put `context.run` of a contextvars.Context around
         # it, so that all cells share one.
         self.evaluate = eval
@@ -267,7 +270,7 @@ class Session:
                 return invalid_outcome(error, source)
             if cell is None:
                 return INCOMPLETE
-            remember_source(filename, source)
+            self.remember(filename, source)
             statements, expression = cell
             self.running = True
             if self.pending is not None:
@@ -308,7 +311,7 @@ class Session:
                 return invalid_outcome(error, source)
             if cell is None:
                 return INCOMPLETE
-            remember_source(filename, source)
+            self.remember(filename, source)
             self.running = True
             value = await self._await_both(*cell)
             return NONE if value is None else value_outcome(value)
@@ -348,7 +351,7 @@ class Session:
         if codes is None:
             return None, INCOMPLETE
         self.inputs += 1
-        remember_source(filename, source)
+        self.remember(filename, source)
         return codes, None
 
     def _refused(self, error, source):
@@ -432,7 +435,7 @@ class Session:
             code = compile(source.removeprefix("\ufeff"), filename, "exec", _AWAIT, True)
         except (SyntaxError, ValueError, OverflowError, MemoryError, RecursionError) as error:
             return invalid_outcome(error, source)
-        remember_source(filename, source)
+        self.remember(filename, source)
         return self.run_code(code, None if filename.startswith("<") else filename)
 
     def run_code(self, code, filename=None):
@@ -522,11 +525,45 @@ def fill_main(namespace):
 
 
 def remember_source(filename, source):
-    """Let tracebacks and `inspect` find the lines of *source*. Entries without a time are never dropped as stale."""
+    """Let tracebacks and `inspect` find the lines of *source*; its entry in `linecache`.
+
+    Entries without a time are never dropped as stale.
+    """
     lines = source.splitlines(True)
     if lines and lines[-1][-1] != "\n":
         lines[-1] += "\n"
-    linecache.cache[filename] = (len(source), None, lines, filename)
+    entry = linecache.cache[filename] = (len(source), None, lines, filename)
+    return entry
+
+
+class Sources:
+    """The sources that `linecache`, which forgets nothing by itself, is to keep: the last *cells*, of *characters* at most.
+
+    Tracebacks through older cells show no line of them. The last one is kept whatever its length.
+    """
+
+    def __init__(self, cells, characters):
+        self.cells = cells
+        self.characters = characters
+        self._kept = deque()
+        self._length = 0
+
+    def remember(self, filename, source):
+        # Without a lock, which a forked child might inherit held: sessions in two threads at once may only miscount.
+        entry = remember_source(filename, source)
+        self._kept.append(entry)
+        self._length += entry[0]
+        while len(self._kept) > 1 and (len(self._kept) > self.cells or self._length > self.characters):
+            old = self._kept.popleft()
+            self._length -= old[0]
+            # Unless another cell has the name since.
+            if linecache.cache.get(old[3]) is old:
+                linecache.cache.pop(old[3], None)
+
+
+# Of all sessions of the process, also those that ended: what they defined lives on. Both are choices: ten short cells a
+# second fill the first in a quarter of an hour.
+_sources = Sources(10_000, 10_000_000)
 
 
 # -- interactive cells ---------------------------------------------------------------------------------------------

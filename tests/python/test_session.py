@@ -337,6 +337,35 @@ class Sources(Case):
         linecache.checkcache()
         self.assertEqual(inspect.getsource(self.session.namespace["f"]), "def f(): pass\n")
 
+    def kept(self, sources, *cells):
+        self.addCleanup(linecache.clearcache)
+        for name, source in cells:
+            sources.remember(name, source)
+        return [name for name in dict.fromkeys(name for name, _ in cells) if linecache.getlines(name)]
+
+    def test_of_the_last_cells(self):
+        cells = [(f"<number {number}>", "x") for number in range(5)]
+        self.assertEqual(self.kept(session_module.Sources(3, 100), *cells), ["<number 2>", "<number 3>", "<number 4>"])
+
+    def test_of_few_characters(self):
+        cells = [("<a>", "a" * 4), ("<b>", "b" * 4), ("<c>", "c" * 4)]
+        self.assertEqual(self.kept(session_module.Sources(10, 9), *cells), ["<b>", "<c>"])
+        self.assertEqual(self.kept(session_module.Sources(10, 9), *cells, ("<long>", "d" * 99)), ["<long>"])
+
+    def test_a_name_used_again_is_kept(self):
+        cells = [("<console>", "old"), ("<other>", "x"), ("<console>", "new"), ("<third>", "y")]
+        sources = session_module.Sources(3, 100)
+        self.assertEqual(self.kept(sources, *cells), ["<console>", "<other>", "<third>"])
+        self.assertEqual(linecache.getlines("<console>"), ["new\n"])
+
+    def test_of_an_old_cell_are_not_shown(self):
+        self.session.remember = session_module.Sources(1, 100).remember
+        self.run_cell("def f(): return 1/0")
+        text = self.raised("f()")["traceback"]
+        self.assertIn('File "<cell 1>", line 1, in f\n', text)
+        self.assertNotIn("return 1/0", text)
+        self.assertIn("    f()\n", text)
+
 
 class Values(Case):
     def data(self, source):

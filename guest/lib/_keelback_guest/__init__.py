@@ -69,6 +69,8 @@ def prepare():
     global session, loop
     main = sys.modules["__main__"]
     session = Session(main.__dict__)
+    # All of them: awaited.py reads the sources of functions that call tools, and the memory of a guest has a limit as it is.
+    session.remember = session_module.remember_source
     loop = loop_module.prepare(session)
     start.prepare(session)
     tools.prepare(session)

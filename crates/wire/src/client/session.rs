@@ -1,27 +1,24 @@
 //! A session that outlives its connection: when that breaks, it is made again, and what was missed comes after all.
 
+mod again;
+mod told;
+
 use std::{
     fmt,
     sync::{
         Arc, Condvar, Mutex,
         mpsc::{RecvTimeoutError, channel},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use super::{Address, CallError, Client, ConnectError, HELLO_DEADLINE, Incoming, Lost, lock};
 use crate::{
-    event::{self, Body, Event},
-    message::{
-        Attach, CellNumber, Close, Code, Detach, Eval, Input, Interrupt, List, Op, Open, RequestId, Resize, Tail,
-    },
+    event::Event,
+    message::{Attach, CellNumber, Close, Code, Detach, Eval, Input, Interrupt, List, Op, Open, RequestId, Tail},
     reply::{Evaluated, Interrupted, Opened, Sessions, Welcome},
 };
 
-/// For how long a lost connection is tried again: as long as servers keep a session that nobody is attached to.
-const AWAY_MAX: Duration = Duration::from_secs(60);
-/// Between two tries, at first and at most.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 /// How long the end of a session is waited for; it ends without the answer, too.
 const LEAVE_DEADLINE: Duration = Duration::from_secs(1);
 
@@ -340,215 +337,5 @@ impl Inner {
             RecvTimeoutError::Timeout => Err(CallError::Timeout { op: O::NAME, deadline: HELLO_DEADLINE }),
             RecvTimeoutError::Disconnected => Err(Lost::Closed.into()),
         })
-    }
-
-    fn entered(&self, opened: &Opened) {
-        let back = {
-            let mut state = lock(&self.state);
-            state.settled = true;
-            state.seq = opened.seq;
-            let back = !state.name.is_empty();
-            state.name.clone_from(&opened.session);
-            back
-        };
-        (self.tell)(if back { News::Back { missed: opened.missed } } else { News::Entered(opened.clone()) });
-    }
-
-    fn event(self: &Arc<Self>, event: Event) {
-        let mut over = None;
-        let mut unclear = false;
-        let own = {
-            let mut state = lock(&self.state);
-            if let Some(seq) = event.seq {
-                state.seq = state.seq.max(seq);
-            }
-            if let Body::Status(status) = &event.body {
-                state.follow(status);
-            }
-            let number = state.cell.as_ref().and_then(|pending| pending.number);
-            if let Body::Status(status) = &event.body {
-                let orphan = state.cell.as_ref().filter(|pending| pending.orphan && status.state == event::State::Idle);
-                if let Some(pending) = orphan {
-                    match pending.number {
-                        Some(number) if status.cell == Some(number) => over = state.cell.take(),
-                        Some(_) => {}
-                        None => unclear = true,
-                    }
-                }
-            }
-            number.is_some() && number == cell_of(&event.body)
-        };
-        (self.tell)(News::Event { event, own });
-        if let Some(pending) = over {
-            (pending.then)(Verdict::Unseen);
-        }
-        if unclear {
-            self.look_for_orphan();
-        }
-    }
-
-    fn answered(&self, serial: u64, answer: Result<Evaluated, CallError>) {
-        let pending = {
-            let mut state = lock(&self.state);
-            let left = state.left;
-            let Some(pending) = state.cell.as_mut().filter(|pending| pending.serial == serial) else { return };
-            if matches!(answer, Err(CallError::Lost(_))) && !left {
-                pending.orphan = true;
-                return;
-            }
-            state.cell.take()
-        };
-        let verdict = answer.map_or_else(Verdict::Refused, Verdict::Ended);
-        if let Some(pending) = pending {
-            (pending.then)(verdict);
-        }
-    }
-
-    /// The connection that a cell was sent on broke, and there is another: is the cell still to come to its end?
-    fn look_for_orphan(self: &Arc<Self>) {
-        let client = {
-            let state = lock(&self.state);
-            if !state.cell.as_ref().is_some_and(|pending| pending.orphan) {
-                return;
-            }
-            state.client.clone()
-        };
-        let inner = Arc::clone(self);
-        let found = move |list: Result<Sessions, CallError>| {
-            let Ok(Sessions { sessions }) = list else { return }; // the connection is lost again, and looked after
-            let pending = {
-                let mut state = lock(&inner.state);
-                let running =
-                    sessions.iter().find(|session| session.name == state.name).and_then(|found| found.running);
-                let orphan = state.cell.as_ref().filter(|pending| pending.orphan);
-                let waits = orphan
-                    .is_some_and(|pending| running.is_some_and(|cell| Some(cell) <= pending.number.or(Some(cell))));
-                if waits { None } else { state.cell.take_if(|pending| pending.orphan) }
-            };
-            if let Some(pending) = pending {
-                (pending.then)(Verdict::Unseen);
-            }
-        };
-        if let Some(client) = client {
-            // One that cannot be asked is lost.
-            drop(client.send(&List {}, found));
-        }
-    }
-
-    // -- connections that break -----------------------------------------------------------------------------------
-
-    fn lost(self: &Arc<Self>, why: Lost) {
-        {
-            let mut state = lock(&self.state);
-            if state.left || !std::mem::take(&mut state.settled) {
-                return; // whoever makes this connection is told by its calls
-            }
-            state.client = None;
-        }
-        if matches!(why, Lost::Garbage(_)) {
-            return self.gone(why.to_string());
-        }
-        (self.tell)(News::Away(why));
-        let until = Instant::now() + AWAY_MAX;
-        let mut pause = PAUSE.0;
-        loop {
-            match self.come_back() {
-                Ok(()) => return,
-                Err(Trial::Over(why)) => return self.gone(why),
-                Err(Trial::Again(why)) if Instant::now() + pause >= until => return self.gone(why),
-                Err(Trial::Again(_)) => {}
-            }
-            let state = lock(&self.state);
-            let (state, _) = self
-                .leaving
-                .wait_timeout_while(state, pause, |state| !state.left)
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
-            if state.left {
-                return;
-            }
-            pause = PAUSE.1.min(2 * pause);
-        }
-    }
-
-    fn gone(&self, why: String) {
-        let (client, cell) = {
-            let mut state = lock(&self.state);
-            state.left = true;
-            (state.client.take(), state.cell.take())
-        };
-        drop((client, cell));
-        (self.tell)(News::Gone(why));
-    }
-
-    fn come_back(self: &Arc<Self>) -> Result<(), Trial> {
-        let client = self.connect()?;
-        let (session, after) = {
-            let mut state = lock(&self.state);
-            state.client = Some(client.clone());
-            (state.name.clone(), Some(state.seq))
-        };
-        self.enter(&client, &Attach { session, after }).map_err(OpenError::Call)?;
-        self.send_settings(true);
-        self.look_for_orphan();
-        Ok(())
-    }
-
-    /// What the server is to know of this client; all of it on a new connection.
-    fn send_settings(&self, all: bool) {
-        let (client, session, columns, tail) = {
-            let state = lock(&self.state);
-            (state.client.clone(), state.name.clone(), state.columns, state.tail)
-        };
-        let Some(client) = client else { return };
-        // Without an answer the connection is lost, and a new one is told.
-        if let Some(columns) = columns {
-            drop(client.send(&Resize { session, columns }, drop));
-        }
-        if all && tail {
-            drop(client.send(&Tail { on: true }, drop));
-        }
-    }
-}
-
-impl State {
-    fn follow(&mut self, status: &event::Status) {
-        let (event::State::Busy, Some(by), Some(cell)) = (status.state, status.by, status.cell) else { return };
-        let Some(pending) = &mut self.cell else { return };
-        // The number of a request may be known only after its cell has begun; there is no other one of this connection.
-        if pending.by.map_or(by.0 == self.welcome.client, |own| own == by) {
-            pending.number = Some(cell);
-        }
-    }
-}
-
-/// The cell that an event names.
-fn cell_of(body: &Body) -> Option<CellNumber> {
-    match body {
-        Body::Shown(shown) => Some(shown.cell),
-        Body::Raised(raised) => Some(raised.cell),
-        Body::NeedInput(asked) => Some(asked.cell),
-        Body::Status(status) => status.cell,
-        _ => None,
-    }
-}
-
-/// A try to come back that failed.
-enum Trial {
-    Again(String),
-    Over(String),
-}
-
-impl From<OpenError> for Trial {
-    fn from(error: OpenError) -> Self {
-        let why = error.to_string();
-        match error {
-            OpenError::Connect(ConnectError::Nobody { .. }) => Trial::Over("the program has ended".into()),
-            OpenError::Connect(ConnectError::Key { .. }) => Trial::Over(why),
-            OpenError::Call(CallError::Refused(failure)) if failure.code == Code::Unknown => {
-                Trial::Over("the session has ended".into())
-            }
-            OpenError::Call(CallError::Refused(failure)) if failure.code != Code::Limit => Trial::Over(why),
-            _ => Trial::Again(why),
-        }
     }
 }
