@@ -27,9 +27,12 @@ def program_name():
     name = os.path.splitext(os.path.basename(path))[0]
     if name == "__main__":
         name = os.path.basename(os.path.dirname(os.path.abspath(path)))
-    # It becomes part of a file name, which for a socket has little room.
-    name = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name.strip("-"))
-    return name[:32] or "python"
+    return _for_files(name.strip("-")) or "python"
+
+
+def _for_files(name):
+    """*name* as part of a file name, which for a socket has little room."""
+    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name)[:32]
 
 
 def make_folder(path):
@@ -95,7 +98,7 @@ class Entry:
     @staticmethod
     def free_stem(name):
         """`NAME-PID`, with a further number when this process has that already."""
-        stem = base = os.path.join(folder(), f"{name}-{os.getpid()}")
+        stem = base = os.path.join(folder(), f"{_for_files(name)}-{os.getpid()}")
         number = 1
         while os.path.exists(stem + ".json") and _is_ours(stem + ".json"):
             number += 1

@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import keelback  # noqa: E402
 import test_serve  # noqa: E402
+from keelback import _discovery  # noqa: E402
 from served_client import PREFACE, Client, Refused  # noqa: E402
 from test_serve import DONE  # noqa: E402
 
@@ -267,6 +268,16 @@ class Clients(test_serve.ServeTest):
         self.addCleanup(client.close)
         with self.assertRaisesRegex(Refused, "speaks version 1 of the protocol, not 99"):
             client.call("hello", version=99, client="test")
+
+
+class Names(test_serve.ServeTest):
+    def test_a_name_is_no_path(self):
+        with keelback.serve({}, name="../a/\x1b[2J") as server:
+            self.assertEqual(os.path.basename(server.path), f"..-a---2J-{os.getpid()}.sock")
+            self.assertEqual(os.path.dirname(server.path), _discovery.folder())
+            self.assertEqual(server.name, "../a/\x1b[2J")
+            self.assertEqual(self.session(server).eval("1"), (DONE, "1\n"))
+        self.assertEqual(self.entries(), [])
 
 
 class Transcript(test_serve.ServeTest):

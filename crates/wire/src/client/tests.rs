@@ -211,7 +211,8 @@ fn what_greets_is_waited_for_and_what_only_talks_is_none() {
         let server = thread::spawn(move || {
             let sent = theirs.write_all(&before);
             let mut fake = Fake::new(theirs);
-            if sent.is_ok() && before.len() < 100 {
+            // Of what is no server a client may be gone before it has asked.
+            if sent.is_ok() && before.ends_with(b">>> ") {
                 fake.welcome();
             }
             fake.is_left()
