@@ -209,9 +209,9 @@ fn what_greets_is_waited_for_and_what_only_talks_is_none() {
     let play = |before: Vec<u8>| {
         let (ours, mut theirs) = UnixStream::pair().expect("a pair");
         let server = thread::spawn(move || {
+            // The client leaves as soon as it knows that this is no server.
             let sent = theirs.write_all(&before);
             let mut fake = Fake::new(theirs);
-            // Of what is no server a client may be gone before it has asked.
             if sent.is_ok() && before.ends_with(b">>> ") {
                 fake.welcome();
             }
