@@ -7,10 +7,11 @@ all else at the start, and is done while the user begins to type. So modules are
 import os
 import sys
 
+from ._ahead import Ahead
 from ._answers import Answers
 from ._streams import Streams
 
-__all__ = ["Ahead", "Front", "has_terminal", "new_session", "prompt_texts"]
+__all__ = ["Front", "has_terminal", "new_session", "prompt_texts"]
 
 _PROMPTS = {"ps1": ">>> ", "ps2": "... "}
 
@@ -40,33 +41,6 @@ def has_terminal():
         return (sys.stdin.fileno(), sys.stdout.fileno()) == (0, 1) and os.isatty(0) and os.isatty(1)
     except (AttributeError, OSError, ValueError):
         return False  # None, or a stream of somebody's own
-
-
-class Ahead:
-    """Imports what the first cell and the first completion need, while the prompt waits without the lock.
-
-    A thread below `threading`, which it must not import: up to Python 3.12 that takes its first importer for the main
-    thread.
-    """
-
-    def __init__(self):
-        import _thread
-
-        self._done = _thread.allocate_lock()
-        self._done.acquire()
-        _thread.start_new_thread(self._run, ())
-
-    def _run(self):
-        try:
-            from . import _assist, _session  # noqa: F401
-        except BaseException:
-            pass  # whoever needs it imports it again, and is told
-        finally:
-            self._done.release()
-
-    def join(self):
-        with self._done:
-            pass
 
 
 class Front(Answers):
@@ -102,7 +76,7 @@ class Front(Answers):
             flow = self.native.step()
         finally:
             self.waiting = False
-        self._ahead = Ahead()
+        self._ahead = Ahead("_assist", "_session")
         return flow
 
     def end(self):

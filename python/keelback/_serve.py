@@ -6,6 +6,7 @@ import sys
 import weakref
 
 from . import _homes
+from ._ahead import Ahead
 from ._discovery import Entry, folder, make_folder, program_name, remove_leftovers
 from ._native import VERSION
 from ._native import Server as _NativeServer
@@ -21,11 +22,14 @@ _open = set()
 class Server:
     """A served program, made by `serve`. Closed by `close`, or at the end of a `with` or an `async with`."""
 
-    def __init__(self, program, home, entry, path, native):
+    def __init__(self, program, home, entry, path, native, *, is_in_loop):
         self._program = program
         self._home = home
         self._entry = entry
         self._native = native
+        # The first cell and the first completion hold the loop for less when these are there. Of a program whose loop
+        # runs only: they import asyncio.
+        self._ahead = Ahead("_live", "_answers", "_assist") if is_in_loop else None
         self.path = path
         """The path of the Unix socket, or None."""
         self.address = None if path is not None else native.address
@@ -65,6 +69,7 @@ class Server:
             return
         _open.discard(self)
         self._entry.remove()
+        self._join_ahead()
         native.end_input()
         self._home.leave()
         native.close()
@@ -81,6 +86,12 @@ class Server:
 
     async def __aexit__(self, *error):
         self.close()
+
+    def _join_ahead(self):
+        """Wait for the modules that are being imported: a thread of the server's is to be gone, or a fork comes."""
+        if self._ahead is not None:
+            self._ahead.join()
+            self._ahead = None
 
     def _abandon(self):
         """In a child of fork: the threads, the socket and its file are the parent's."""
@@ -188,7 +199,7 @@ def start(namespace, path, host, port, *, name, where, options):
     native = program.native = _NativeServer(program, options)
     try:
         home.begin()
-        server = Server(program, home, entry, path, native)
+        server = Server(program, home, entry, path, native, is_in_loop=where == "loop")
         if stem is not None:
             entry.write(stem, socket=path, address=server.address)
     except BaseException:
@@ -247,8 +258,13 @@ def _watch_process():
     global _is_watched
     if not _is_watched:
         _is_watched = True
-        os.register_at_fork(after_in_child=_after_fork)
+        os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
         atexit.register(_close_all)
+
+
+def _before_fork():
+    for server in list(_open):
+        server._join_ahead()
 
 
 def _after_fork():
