@@ -356,7 +356,7 @@ class Endings(test_serve.ServeTest):
             import os
             import keelback
 
-            server = keelback.serve({})
+            server = keelback.serve({}, guard=None)
             print(server.path, flush=True)
             os.read(0, 1)
         """
