@@ -12,7 +12,7 @@ _session.hide_frames_of(__file__)
 _steps.machinery(__file__)
 
 # What details of candidates may take, in seconds: a key waits for them. A choice.
-_DETAILS_MAX = 0.0005
+_DETAILS_MAX = 0.0003
 
 
 class Program:

@@ -22,14 +22,12 @@ _open = set()
 class Server:
     """A served program, made by `serve`. Closed by `close`, or at the end of a `with` or an `async with`."""
 
-    def __init__(self, program, home, entry, path, native, *, is_in_loop):
+    def __init__(self, program, home, entry, path, native):
         self._program = program
         self._home = home
         self._entry = entry
         self._native = native
-        # The first cell and the first completion hold the loop for less when these are there. Of a program whose loop
-        # runs only: they import asyncio.
-        self._ahead = Ahead("_live", "_answers", "_assist") if is_in_loop else None
+        self._ahead = None
         self.path = path
         """The path of the Unix socket, or None."""
         self.address = None if path is not None else native.address
@@ -199,7 +197,7 @@ def start(namespace, path, host, port, *, name, where, options):
     native = program.native = _NativeServer(program, options)
     try:
         home.begin()
-        server = Server(program, home, entry, path, native, is_in_loop=where == "loop")
+        server = Server(program, home, entry, path, native)
         if stem is not None:
             entry.write(stem, socket=path, address=server.address)
     except BaseException:
@@ -208,6 +206,8 @@ def start(namespace, path, host, port, *, name, where, options):
         raise
     if where == "loop":
         home.at_end_of_loop(_closer(server))
+        # The first cell and the first completion hold the loop for less when these are there.
+        server._ahead = Ahead("_live", "_answers", "_assist")
     if not _open:
         _watch_process()
     _open.add(server)
