@@ -62,6 +62,50 @@ class Leave:
         raise SystemExit(code)
 
 
+class _Builtin:
+    """What builtins have for one name while sessions run steps: for the thread of a step its session's, for all other
+    threads the program's."""
+
+    def __init__(self, name):
+        self._name = name
+        self._programs = None
+        # For each thread the values of the sessions whose steps are on its stack, the innermost last.
+        self._values = {}
+
+    def __repr__(self):
+        return repr(self._found())
+
+    def __call__(self, *arguments, **options):
+        return self._found()(*arguments, **options)
+
+    def _found(self):
+        values = self._values.get(threading.get_ident())
+        return values[-1] if values else self._programs
+
+    def enter(self, thread, value):
+        found = _builtins.get(self._name)
+        # Where `site` was not imported there is no `exit`.
+        if found is not None:
+            self._values.setdefault(thread, []).append(value)
+            if found is not self:
+                self._programs = found
+                _builtins[self._name] = self
+
+    def leave(self, thread):
+        values = self._values.get(thread)
+        if values:
+            values.pop()
+            if not values:
+                del self._values[thread]
+                if not self._values and _builtins.get(self._name) is self:
+                    _builtins[self._name] = self._programs
+                    if self._values:  # a step has begun in another thread meanwhile
+                        _builtins[self._name] = self
+
+
+_shared = {name: _Builtin(name) for name in ("exit", "quit", "input")}
+
+
 class Names:
     """What the code of a session finds among the builtins: its own `_`, `exit` and `quit`."""
 
@@ -70,26 +114,22 @@ class Names:
         self.last = _MISSING
         self._found = _MISSING
         self._own = {name: Leave(name) for name in ("exit", "quit")}
-        self._programs = {}
 
     def give(self, name, value):
-        """Let the session find *value* where the program has a builtin of its own."""
+        """Let the session find *value*, a function, as the builtin *name*, which is one of `_shared`."""
         self._own[name] = value
 
     def enter(self):
         self._found = _builtins.get("_", _MISSING)
         _put("_", self._found if self.last is _MISSING else self.last)
-        for name, leave in self._own.items():
-            # Where `site` was not imported there are none.
-            found = _builtins.get(name)
-            if found is not None:
-                self._programs[name] = found
-                _builtins[name] = leave
+        thread = threading.get_ident()
+        for name, value in self._own.items():
+            _shared[name].enter(thread, value)
 
     def leave(self):
-        for name, leave in self._own.items():
-            if _builtins.get(name) is leave:
-                _builtins[name] = self._programs[name]
+        thread = threading.get_ident()
+        for name in self._own:
+            _shared[name].leave(thread)
         now = _builtins.get("_", _MISSING)
         if self.last is not _MISSING or now is not self._found:
             self.last = now

@@ -9,11 +9,12 @@ import signal
 import sys
 import threading
 import unittest
+import unittest.mock
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "python"))
 
-from keelback import _output  # noqa: E402
+from keelback import _output, _steps  # noqa: E402
 from keelback._lines import Lines  # noqa: E402
 from keelback._live import Live, innermost  # noqa: E402
 
@@ -401,6 +402,42 @@ class LinesTest(unittest.TestCase):
         lines.push("(")
         lines.clear()
         self.assertFalse(lines)
+
+
+class NamesOfSessions(unittest.TestCase):
+    def elsewhere(self, call):
+        """What *call* returns in another thread."""
+        found = []
+        thread = threading.Thread(target=lambda: found.append(call()))
+        thread.start()
+        thread.join()
+        return found[0]
+
+    def test_other_threads_have_the_programs_while_a_step_runs(self):
+        def programs():
+            return "program"
+
+        with unittest.mock.patch("builtins.input", programs):
+            names, others = _steps.Names(), _steps.Names()
+            names.give("input", lambda: "session")
+            others.give("input", lambda: "other session")
+            names.enter()
+            taken = input
+            self.assertEqual((input(), self.elsewhere(lambda: input())), ("session", "program"))
+
+            def step():
+                others.enter()
+                try:
+                    return input()
+                finally:
+                    others.leave()
+
+            self.assertEqual(self.elsewhere(step), "other session")
+            self.assertEqual(input(), "session")
+            names.leave()
+            self.assertIs(builtins.input, programs)
+            # Who has kept it has the program's, too.
+            self.assertEqual(taken(), "program")
 
 
 if __name__ == "__main__":
