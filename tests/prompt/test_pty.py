@@ -172,7 +172,14 @@ class Interrupts(PromptTest):
                 prompt.type("\r")
                 prompt.see(rb"go\b")
                 prompt.type(CTRL_C)
-                prompt.see(rb"KeyboardInterrupt(?s:.*)>>> ")
+                try:
+                    prompt.see(rb"KeyboardInterrupt(?s:.*)>>> ", timeout=5)
+                except TimeoutError:
+                    # CPython has no remedy for a signal between its last look and the system call that waits.
+                    if "while" in work or "await" in work:
+                        raise
+                    prompt.type(CTRL_C)
+                    prompt.see(rb"KeyboardInterrupt(?s:.*)>>> ")
                 prompt.run("x + 1", b"42")
                 self.assertEqual(prompt.leave(), 0)
                 self.assert_given_back(prompt)
@@ -344,7 +351,9 @@ class Background(PromptTest):
                 queries = [(re.compile(rb"\x1b\]11;\?\x1b\\\x1b\[c"), b"\x1b]11;" + color + b"\x1b\\" + self.FENCE)]
                 prompt = self.spawn([*COMMAND, "-q"], queries)
                 prompt.see(rb">>> ")
-                # Its own terminal has answered by the time that a cell's output is there.
+                # What is typed before the question is answered may come to a prompt that waits no longer.
+                while b"\x1b]11;?" not in prompt.session.buf:
+                    prompt.session.read(20)
                 prompt.run("6 * 7", b"42")
                 self.assertEqual(self.string_color(prompt), wanted)
 
