@@ -126,7 +126,8 @@ class AttachTest(unittest.TestCase):
     def test_over_tls_with_the_key(self):
         _, (address, key) = self.service("{'host': '127.0.0.1'}")
         self.assertEqual(self.attach(address, "-e", "len(cache)", KEELBACK_KEY=key), (0, "1\n", ""))
-        wrong = key[:-2] + ("AA" if key[-2:] != "AA" else "BB")
+        # Not the last character, of which only some are whole bytes' end.
+        wrong = key[:-3] + ("A" if key[-3] != "A" else "B") + key[-2:]
         status, out, err = self.attach(address, "-e", "len(cache)", KEELBACK_KEY=wrong)
         self.assertEqual((status, out), (1, ""))
         self.assertIn("the token is wrong", err)

@@ -359,7 +359,7 @@ class Interrupts(ServeTest):
     def test_other_code_is_left_alone(self):
         # The loop is held by the program itself while the session's cell awaits.
         async def main():
-            async with keelback.serve({"asyncio": asyncio}) as server:
+            async with keelback.serve({"asyncio": asyncio}, guard=None) as server:
                 before = signal.getsignal(signal.SIGINT)
 
                 def use():
@@ -472,7 +472,7 @@ class Ends(ServeTest):
     def test_close_leaves_nothing_of_a_loop(self):
         async def main():
             tasks = asyncio.all_tasks()
-            async with keelback.serve({}) as server:
+            async with keelback.serve({}, guard=None) as server:
                 await asyncio.get_running_loop().run_in_executor(None, self.use, server)
             await asyncio.sleep(0)
             self.assertEqual(asyncio.all_tasks(), tasks)
@@ -749,7 +749,7 @@ class Where(ServeTest):
 
     def test_the_loop_that_runs(self):
         async def main():
-            async with keelback.serve({"loop": asyncio.get_running_loop()}) as server:
+            async with keelback.serve({"loop": asyncio.get_running_loop()}, guard=None) as server:
 
                 def use():
                     with Client(server.path) as client:
@@ -767,7 +767,7 @@ class Where(ServeTest):
             return
 
         async def main():
-            async with keelback.serve({"asyncio": asyncio}) as server:
+            async with keelback.serve({"asyncio": asyncio}, guard=None) as server:
 
                 def use():
                     with Client(server.path) as client:

@@ -152,7 +152,7 @@ class Clients(test_serve.ServeTest):
         async def main():
             tasks = asyncio.all_tasks()
             with mock.patch("logging.Logger.handle") as logged:
-                async with keelback.serve({"asyncio": asyncio}) as server:
+                async with keelback.serve({"asyncio": asyncio}, guard=None) as server:
                     await asyncio.to_thread(self.die_in_output, server.path)
             self.assertEqual((logged.mock_calls, asyncio.all_tasks()), ([], tasks))
 
@@ -198,7 +198,7 @@ class Clients(test_serve.ServeTest):
 
     def test_a_connection_that_ends_during_a_cell(self):
         async def main():
-            async with keelback.serve({"asyncio": asyncio}, grace=0.05) as server:
+            async with keelback.serve({"asyncio": asyncio}, grace=0.05, guard=None) as server:
 
                 def use():
                     with Client(server.path) as gone:
@@ -219,7 +219,7 @@ class Clients(test_serve.ServeTest):
     def test_a_hundred_at_once(self):
         async def main():
             results = []
-            async with keelback.serve({}) as server:
+            async with keelback.serve({}, guard=None) as server:
 
                 def use(number):
                     with Client(server.path) as client:
@@ -285,7 +285,7 @@ class Transcript(test_serve.ServeTest):
     def test_a_full_disk(self):
         async def main():
             with self.assertLogs("keelback", "WARNING") as logged:
-                async with keelback.serve({}, transcript="/dev/full") as server:
+                async with keelback.serve({}, transcript="/dev/full", guard=None) as server:
 
                     def use():
                         with Client(server.path) as client:
@@ -314,7 +314,7 @@ class Forks(test_serve.ServeTest):
             return number * 2, len(keelback._serve._open), len(os.listdir("/proc/self/task")), type(sys.stdout).__module__
 
         async def main():
-            async with keelback.serve(globals()) as server:
+            async with keelback.serve(globals(), guard=None) as server:
                 print(server.path, flush=True)
                 await asyncio.to_thread(os.read, 0, 1)
             print("over", flush=True)
@@ -405,7 +405,7 @@ STEADY = """
 
     async def main():
         beating = [asyncio.create_task(beat()) for _ in range(3)]
-        async with keelback.serve(globals()) as server:
+        async with keelback.serve(globals(), guard=None) as server:
             print(server.path, flush=True)
             stopped = asyncio.create_task(asyncio.to_thread(os.read, 0, 1))
             await asyncio.wait([stopped, *beating], return_when=asyncio.FIRST_COMPLETED)
@@ -454,7 +454,7 @@ class Storms(test_serve.ServeTest):
             import keelback
 
             async def main():
-                async with keelback.serve({}) as server:
+                async with keelback.serve({}, guard=None) as server:
                     print(server.path, flush=True)
                     await asyncio.to_thread(os.read, 0, 1)
                     print("ready", flush=True)
