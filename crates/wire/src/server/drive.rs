@@ -5,6 +5,7 @@ use std::{
     io::{self, ErrorKind, Read},
     os::{fd::AsFd, unix::net::UnixStream},
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -19,8 +20,18 @@ use super::{
     transport::{Taken, Transport},
 };
 
-/// How long printed text may wait for more of it. A thread that prints in a loop wakes the server once in this time.
+/// How long printed text, or that a cell begins, may wait for what comes next: the end of a short cell, more text. A thread
+/// that prints in a loop wakes the server once in this time.
 const DOZE: Duration = Duration::from_millis(1);
+
+/// How long the end of a cell is looked for without sleeping, where the last one took less than `QUICK`: to wake a thread
+/// costs more than such a cell. Both are choices; a processor that is idle takes some 50 us to wake.
+const SPIN: Duration = Duration::from_micros(150);
+const QUICK: Duration = Duration::from_micros(100);
+
+/// Others want the processor when it comes back so late, and probably do during the next `UNSPUN` cells.
+const YIELDED: Duration = Duration::from_micros(30);
+const UNSPUN: u32 = 50;
 
 /// How long no connection is accepted after the process ran out of descriptors: the listener would stay readable.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
@@ -37,6 +48,8 @@ pub(super) struct Driver {
     pub(super) descriptors: Arc<Descriptors>,
     /// Listeners wait until then.
     pub(super) accept_at: Option<Instant>,
+    /// For how many cells others are likely to want the processor.
+    pub(super) cells_unspun: u32,
 }
 
 /// What a descriptor is ready for, in the order of [`Driver::wait`].
@@ -57,14 +70,19 @@ impl Driver {
             if told.stop {
                 break;
             }
-            if !(told.sessions.is_empty() && told.application.is_empty()) {
-                doze_until = Some(now + DOZE);
-            }
+            let goes_on = told.goes_on();
             self.core.hear(told, now);
             self.core.tick(now);
+            let submitted = self.core.take_submitted();
+            if goes_on || submitted {
+                doze_until = Some(now + DOZE);
+            }
             self.flush(now);
             doze_until = doze_until.filter(|until| *until > now);
             self.accept_at = self.accept_at.filter(|at| *at > now);
+            if submitted && self.core.last_took() < QUICK && self.spin() {
+                continue;
+            }
             let how = if doze_until.is_some() { Sleep::Dozing } else { Sleep::Asleep };
             if !self.inbox.sleep(how) {
                 continue;
@@ -81,6 +99,30 @@ impl Driver {
         let now = Instant::now();
         self.core.shut_down(now);
         self.flush(now);
+    }
+
+    /// Looks for something urgent for a while. False if there is nothing, or if others want the processor: a thread that
+    /// sleeps gets it back sooner than one that has yielded it.
+    fn spin(&mut self) -> bool {
+        if self.cells_unspun > 0 {
+            self.cells_unspun -= 1;
+            return false;
+        }
+        let mut looked = Instant::now();
+        let end = looked + SPIN;
+        while !self.inbox.is_urgent() {
+            thread::yield_now();
+            let now = Instant::now();
+            if now - looked > YIELDED {
+                self.cells_unspun = UNSPUN;
+                break;
+            }
+            if now > end {
+                break;
+            }
+            looked = now;
+        }
+        self.inbox.is_urgent()
     }
 
     /// Sends what there is to send, as far as it goes, and closes what is done.

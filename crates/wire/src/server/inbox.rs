@@ -1,7 +1,7 @@
 //! What the application tells from any thread, until the server's thread takes it.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     io::Write,
     os::unix::net::UnixStream,
     sync::{
@@ -35,13 +35,28 @@ pub(super) enum Note {
     },
 }
 
+impl Note {
+    /// Whether a server that dozes need not wake for it.
+    fn can_wait(&self) -> bool {
+        matches!(self, Note::Began(_) | Note::Event(_) | Note::Lost { .. })
+    }
+}
+
 /// All that was told since the last time.
 #[derive(Debug, Default)]
 pub(super) struct Told {
-    pub(super) sessions: HashMap<String, Vec<Note>>,
+    pub(super) sessions: Vec<(String, Vec<Note>)>,
     pub(super) application: Vec<Note>,
     pub(super) answers: Vec<(u64, Result<Value, Failure>)>,
     pub(super) stop: bool,
+}
+
+impl Told {
+    /// Whether more is likely to come at once: something happened in a session, and it was not the end of a cell.
+    pub(super) fn goes_on(&self) -> bool {
+        let goes_on = |notes: &Vec<Note>| !matches!(notes.last(), None | Some(Note::Ended(_)));
+        !self.application.is_empty() || self.sessions.iter().map(|(_, notes)| notes).any(goes_on)
+    }
 }
 
 /// Where the application's threads and the server's meet. The lock is held for a few instructions, or to copy a text.
@@ -52,13 +67,16 @@ pub(super) struct Inbox {
     waker: Mutex<Option<UnixStream>>,
     /// The most bytes of events that wait, of one session.
     limit: usize,
+    /// Something was told since the last `take` that a server which dozes would wake for.
+    urgent: AtomicBool,
     /// In a forked child nothing is there to tell, and the lock may be held for ever.
     abandoned: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    sessions: HashMap<String, Waiting>,
+    /// Those of which something was told, few at a time.
+    sessions: Vec<(String, Waiting)>,
     application: Waiting,
     answers: Vec<(u64, Result<Value, Failure>)>,
     stop: bool,
@@ -71,7 +89,7 @@ pub(super) enum Sleep {
     /// It will look into the inbox before it sleeps.
     #[default]
     Awake,
-    /// It sleeps for a moment, and printed text can wait so long.
+    /// It sleeps for a moment, and printed text or that a cell begins can wait so long.
     Dozing,
     /// It sleeps until something happens.
     Asleep,
@@ -90,7 +108,8 @@ struct Waiting {
 impl Inbox {
     /// `waker` is written to when the server sleeps; it does not block.
     pub(super) fn new(waker: UnixStream, limit: usize) -> Self {
-        Inbox { state: Mutex::default(), waker: Mutex::new(Some(waker)), limit, abandoned: AtomicBool::new(false) }
+        let never = || AtomicBool::new(false);
+        Inbox { state: Mutex::default(), waker: Mutex::new(Some(waker)), limit, urgent: never(), abandoned: never() }
     }
 
     /// Nothing is told any more. Also for a forked child: no lock is waited for.
@@ -110,6 +129,7 @@ impl Inbox {
     pub(super) fn take(&self) -> Told {
         let mut state = self.lock();
         state.sleep = Sleep::Awake;
+        self.urgent.store(false, Ordering::Relaxed);
         let sessions = std::mem::take(&mut state.sessions);
         Told {
             sessions: sessions.into_iter().map(|(name, waiting)| (name, waiting.into_notes())).collect(),
@@ -119,12 +139,18 @@ impl Inbox {
         }
     }
 
+    /// Whether something urgent was told that was not taken yet.
+    pub(super) fn is_urgent(&self) -> bool {
+        self.urgent.load(Ordering::Relaxed)
+    }
+
     /// Announces that the server's thread sleeps now. False if there is something to take first.
     pub(super) fn sleep(&self, how: Sleep) -> bool {
         let mut state = self.lock();
         let urgent = state.stop
             || !state.answers.is_empty()
-            || state.sessions.values().chain([&state.application]).any(|waiting| waiting.holds(how));
+            || state.application.holds(how)
+            || state.sessions.iter().any(|(_, waiting)| waiting.holds(how));
         if !urgent {
             state.sleep = how;
         }
@@ -142,6 +168,9 @@ impl Inbox {
         }
         let mut state = self.lock();
         change(&mut state);
+        if urgent {
+            self.urgent.store(true, Ordering::Relaxed);
+        }
         let wake = match state.sleep {
             Sleep::Awake => false,
             Sleep::Dozing => urgent,
@@ -158,7 +187,7 @@ impl Inbox {
     }
 
     fn note(&self, session: &str, note: Note) {
-        self.tell(true, |state| state.session(session).notes.push_back(note));
+        self.tell(!note.can_wait(), |state| state.session(session).notes.push_back(note));
     }
 
     fn print(&self, session: Option<&str>, stream: Stream, text: &str) {
@@ -209,11 +238,11 @@ impl Handle for Inbox {
 
 impl State {
     fn session(&mut self, name: &str) -> &mut Waiting {
-        // Most calls print to a session that is there: no allocation for its name then.
-        if !self.sessions.contains_key(name) {
-            self.sessions.insert(name.to_owned(), Waiting::default());
-        }
-        self.sessions.get_mut(name).expect("inserted above")
+        let found = self.sessions.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
+            self.sessions.push((name.to_owned(), Waiting::default()));
+            self.sessions.len() - 1
+        });
+        &mut self.sessions[found].1
     }
 
     fn of(&mut self, session: Option<&str>) -> &mut Waiting {
@@ -283,9 +312,8 @@ impl Waiting {
 
     /// Whether there is something that cannot wait while the server sleeps like this.
     fn holds(&self, how: Sleep) -> bool {
-        let can_wait = |note: &Note| matches!(note, Note::Event(_) | Note::Lost { .. });
         match how {
-            Sleep::Dozing => !self.kept.iter().chain(&self.notes).all(can_wait),
+            Sleep::Dozing => !self.kept.iter().chain(&self.notes).all(Note::can_wait),
             _ => !(self.kept.is_empty() && self.notes.is_empty()),
         }
     }
@@ -338,6 +366,11 @@ mod tests {
         notes.iter().map(brief).collect()
     }
 
+    /// What was told of a session.
+    fn of<'a>(told: &'a Told, session: &str) -> &'a [Note] {
+        told.sessions.iter().find(|(name, _)| name == session).map_or(&[], |(_, notes)| notes)
+    }
+
     #[test]
     fn prints_are_joined_and_wake_once() {
         let (inbox, mut woken) = inbox();
@@ -347,7 +380,7 @@ mod tests {
         }
         inbox.output("a", Stream::Err, "x");
         assert_eq!(wakes(&mut woken), 1);
-        assert_eq!(brief(&inbox.take().sessions["a"]), ["3000", "1"]);
+        assert_eq!(brief(of(&inbox.take(), "a")), ["3000", "1"]);
     }
 
     #[test]
@@ -359,9 +392,16 @@ mod tests {
         inbox.output("a", Stream::Out, "x");
         assert_eq!(wakes(&mut woken), 0);
         inbox.began("a", 1);
+        assert_eq!(wakes(&mut woken), 0);
+        assert!(!inbox.is_urgent());
+        inbox.closed("a");
+        assert!(inbox.is_urgent());
         assert_eq!(wakes(&mut woken), 1);
         assert!(!inbox.sleep(Sleep::Dozing));
-        assert_eq!(brief(&inbox.take().sessions["a"]), ["2", "began 1"]);
+        let told = inbox.take();
+        assert!(told.goes_on());
+        assert!(!inbox.is_urgent());
+        assert_eq!(brief(of(&told, "a")), ["2", "began 1", "Closed"]);
     }
 
     #[test]
@@ -373,18 +413,19 @@ mod tests {
             inbox.output("a", Stream::Out, &"x".repeat(CHUNK));
         }
         inbox.began("a", 2);
-        let mut told = inbox.take();
-        let notes = told.sessions.remove("a").expect("told");
-        assert_eq!(brief(&notes), ["began 1", "lost 96 6291456", "65536", "65536", "65536", "65536", "began 2"]);
-        assert_eq!(brief(&told.sessions["b"]), ["5"]);
+        let told = inbox.take();
+        assert_eq!(
+            brief(of(&told, "a")),
+            ["began 1", "lost 96 6291456", "65536", "65536", "65536", "65536", "began 2"]
+        );
+        assert_eq!(brief(of(&told, "b")), ["5"]);
     }
 
     #[test]
     fn of_a_huge_text_only_the_end_is_kept() {
         let (inbox, _woken) = inbox();
         inbox.output("a", Stream::Out, &"é".repeat(LIMIT));
-        let notes = inbox.take().sessions.remove("a").expect("told");
-        assert_eq!(brief(&notes), ["lost 1 262144", "65536", "65536", "65536", "65536"]);
+        assert_eq!(brief(of(&inbox.take(), "a")), ["lost 1 262144", "65536", "65536", "65536", "65536"]);
     }
 
     #[test]

@@ -83,6 +83,7 @@ impl Server {
             transports: BTreeMap::new(),
             descriptors: Arc::clone(&descriptors),
             accept_at: None,
+            cells_unspun: 0,
         };
         if let Some(path) = path {
             let opened = Transcript::open(&path, Arc::clone(&application), Arc::clone(&descriptors));

@@ -1,6 +1,6 @@
 //! The life of sessions and their cells.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -167,6 +167,7 @@ impl Core {
         self.record(&Record::begin(client, &job));
         self.application.audit(&audit);
         self.application.submit(job);
+        self.submitted = true;
     }
 
     fn record(&mut self, record: &Record) {
@@ -213,6 +214,7 @@ impl Core {
             session.prompts.clone_from(prompts);
         }
         let was_over = session.over;
+        self.last_took = Duration::try_from_secs_f64(outcome.wall_s).unwrap_or(Duration::MAX);
         self.record(&Record::end(client_of(cell.asked), &cell.job, &outcome.outcome));
         if was_over {
             return self.forget(id);

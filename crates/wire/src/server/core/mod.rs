@@ -13,7 +13,7 @@ mod tests;
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
@@ -54,6 +54,10 @@ pub(super) struct Core {
     last_ticket: u64,
     /// Connections that want what the application prints.
     tails: usize,
+    /// Whether the application was given a cell since it was last asked about.
+    submitted: bool,
+    /// How long the last cell took.
+    last_took: Duration,
 }
 
 /// Who asked.
@@ -78,6 +82,8 @@ impl Core {
             last_session: 0,
             last_ticket: 0,
             tails: 0,
+            submitted: false,
+            last_took: Duration::MAX,
         }
     }
 
@@ -282,6 +288,16 @@ impl Core {
             Some((Asked::Plain(client), _)) => self.checked_plain(client, answer, now),
             None => {}
         }
+    }
+
+    /// Whether the application was given a cell since the last call.
+    pub(super) fn take_submitted(&mut self) -> bool {
+        std::mem::take(&mut self.submitted)
+    }
+
+    /// How long the last cell took.
+    pub(super) fn last_took(&self) -> Duration {
+        self.last_took
     }
 
     /// Does what is due.
