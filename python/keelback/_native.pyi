@@ -1,10 +1,10 @@
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from os import PathLike
 from typing import Any, Final, final
 
 from typing_extensions import Self
 
-__all__ = ["command", "Image", "PermissionDenied", "SandboxError", "Server", "Session", "SessionLost", "Sink", "Terminal", "VERSION", "Writer", "__version__", "shut_down"]
+__all__ = ["command", "Ends", "Image", "PermissionDenied", "SandboxError", "Server", "Session", "SessionLost", "Sink", "Terminal", "VERSION", "Writer", "__version__", "shut_down"]
 
 __version__: Final[str]
 VERSION: Final[str]
@@ -83,10 +83,23 @@ class Terminal:
 class Sink:
     def __call__(self, name: str, text: str) -> None: ...
 
+@final
+class Ends:
+    def __new__(cls, sink: Callable[[str, str], object], ask: Callable[[], str] | None = None) -> Ends: ...
+    @property
+    def sink(self) -> Callable[[str, str], object]: ...
+    @property
+    def ask(self) -> Callable[[], str] | None: ...
+
+@final
 class Writer:
     _stream: Any
-    def __new__(cls, name: str, stream: Any, routed: Callable[[], Any]) -> Self: ...
+    def __new__(cls, name: str, stream: Any, routed: Callable[[], Ends | None], own: Any) -> Writer: ...
     def write(self, text: Any) -> Any: ...
+    def __getattr__(self, name: str) -> Any: ...
+    def __iter__(self) -> Iterator[str]: ...
+    def __enter__(self) -> Any: ...
+    def __exit__(self, *error: object) -> Any: ...
 
 _Posted = tuple[Any, ...]
 

@@ -13,20 +13,9 @@ import contextvars
 import io
 import sys
 
-from ._native import Writer
+from ._native import Ends, Writer
 
 __all__ = ["Ends", "hold", "let_go", "programs", "replace", "routed"]
-
-
-class Ends:
-    """The ends of a session's streams: `sink(name, text)` takes what is written to "stdout" and "stderr"; `ask()`
-    returns a line of input, with its newline, or "" at the end. Without `ask` there is no input."""
-
-    __slots__ = ("ask", "sink")
-
-    def __init__(self, sink, ask=None):
-        self.sink = sink
-        self.ask = ask
 
 
 # The `Ends` of the session whose code runs, or None.
@@ -34,12 +23,13 @@ routed = contextvars.ContextVar("keelback_output", default=None)
 _get = routed.get
 
 
-class _Stream:
-    """The stream *name* of the session that looks at it; for everyone else *stream*."""
+class _Input:
+    """The stream *name* of the session that looks at it; for everyone else *stream*. For output there is `Writer`."""
 
     def __init__(self, name, stream):
         self._name = name
         self._stream = stream
+        self._own = _Read()
 
     def __getattr__(self, name):
         return getattr(self._stream if _get() is None else self._own, name)
@@ -57,21 +47,6 @@ class _Stream:
 
     def __exit__(self, *error):
         return (self._stream if _get() is None else self._own).__exit__(*error)
-
-
-class _Output(Writer, _Stream):
-    def __new__(cls, name, stream):
-        return super().__new__(cls, name, stream, _get)
-
-    def __init__(self, name, stream):
-        super().__init__(name, stream)
-        self._own = _Written(name)
-
-
-class _Input(_Stream):
-    def __init__(self, name, stream):
-        super().__init__(name, stream)
-        self._own = _Read()
 
 
 class _Written(io.TextIOBase):
@@ -150,8 +125,12 @@ class _Read(io.TextIOBase):
         """As that of the output."""
 
 
-_STREAMS = {"stdout": _Output, "stderr": _Output, "stdin": _Input}
-_installed: dict[str, _Stream] = {}
+def _output(name, stream):
+    return Writer(name, stream, _get, _Written(name))
+
+
+_STREAMS = {"stdout": _output, "stderr": _output, "stdin": _Input}
+_installed: dict = {}
 _holders = 0
 
 
@@ -176,7 +155,6 @@ def let_go():
             if getattr(sys, name) is stream:
                 setattr(sys, name, stream._stream)
         _installed.clear()
-
 
 
 def programs(name):

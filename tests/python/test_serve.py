@@ -300,7 +300,7 @@ PROGRAM = """
     import keelback
 
     async def main():
-        with keelback.serve(globals()) as server:
+        with keelback.serve(globals(), guard=None) as server:
             print(server.path, flush=True)
             await asyncio.to_thread(sys.stdin.readline)
         print("over", flush=True)

@@ -399,6 +399,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(shut_down, module)?)?;
     module.add_class::<Image>()?;
     module.add_class::<serve::Server>()?;
+    module.add_class::<serve::Ends>()?;
     module.add_class::<serve::Sink>()?;
     module.add_class::<serve::Writer>()?;
     module.add_class::<terminal::Terminal>()?;

@@ -31,7 +31,7 @@ use interrupts::{Meant, Reach};
 use post::{Post, Posted};
 use served::{Front, Served};
 use signal::Thread;
-pub(crate) use sink::{Sink, Writer};
+pub(crate) use sink::{Ends, Sink, Writer};
 
 /// A server. Methods are for the application's side; those that wait do so without the interpreter's lock.
 #[pyclass(frozen, module = "keelback._native")]

@@ -2,11 +2,17 @@
 
 use std::{
     borrow::Cow,
+    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use keelback_wire::{application::Handle, event::Stream};
-use pyo3::{exceptions::PyTypeError, intern, prelude::*, types::PyString};
+use pyo3::{
+    exceptions::PyTypeError,
+    intern,
+    prelude::*,
+    types::{PyIterator, PyString, PyTuple},
+};
 
 /// Called by every `print` of a session: no system call, no lock of Python's is waited for.
 #[pyclass(frozen, module = "keelback._native")]
@@ -36,27 +42,52 @@ fn stream_of(name: &str) -> Stream {
     if name == "stderr" { Stream::Err } else { Stream::Out }
 }
 
+/// The ends of a session's streams: what takes its output, `sink(name, text)`, and what is asked for its input, `ask()`,
+/// or None.
+#[pyclass(frozen, get_all, module = "keelback._native")]
+pub(crate) struct Ends {
+    sink: Py<PyAny>,
+    ask: Option<Py<PyAny>>,
+}
+
+#[pymethods]
+impl Ends {
+    #[new]
+    #[pyo3(signature = (sink, ask = None))]
+    fn new(sink: Py<PyAny>, ask: Option<Py<PyAny>>) -> Self {
+        Ends { sink, ask }
+    }
+}
+
 /// What `print` writes to while sessions have output of their own (`_output.py`): the text goes to the sink of the session
-/// whose code runs, else to the program's stream. A `print` costs two calls of this, so it is not written in Python.
-#[pyclass(frozen, subclass, module = "keelback._native")]
+/// whose code runs, else to the program's stream. A `print` costs two calls of this, so nothing of it is Python.
+#[pyclass(frozen, module = "keelback._native")]
 pub(crate) struct Writer {
     name: String,
     stream: Mutex<Py<PyAny>>,
     /// Returns the `Ends` of the session whose code runs, or None.
     routed: Py<PyAny>,
+    /// What the session finds in place of the stream, for all but `write`.
+    own: Py<PyAny>,
 }
 
 impl Writer {
     fn lock(&self) -> MutexGuard<'_, Py<PyAny>> {
         self.stream.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// The stream of whose code runs.
+    fn found<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let is_own = !self.routed.bind(py).call0()?.is_none();
+        Ok(if is_own { self.own.bind(py).clone() } else { self._stream(py).into_bound(py) })
+    }
 }
 
 #[pymethods]
 impl Writer {
     #[new]
-    fn new(name: String, stream: Py<PyAny>, routed: Py<PyAny>) -> Self {
-        Writer { name, stream: Mutex::new(stream), routed }
+    fn new(name: String, stream: Py<PyAny>, routed: Py<PyAny>, own: Py<PyAny>) -> Self {
+        Writer { name, stream: Mutex::new(stream), routed, own }
     }
 
     #[getter]
@@ -66,26 +97,49 @@ impl Writer {
 
     #[setter(_stream)]
     fn set_stream(&self, stream: Py<PyAny>) {
-        *self.lock() = stream;
+        // Its end may run code that prints: not under the lock.
+        let before = mem::replace(&mut *self.lock(), stream);
+        drop(before);
     }
 
     fn write<'py>(&self, text: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = text.py();
         let ends = self.routed.bind(py).call0()?;
-        if ends.is_none() {
+        let Ok(ends) = ends.cast::<Ends>() else {
             let stream = self._stream(py);
             return stream.bind(py).call_method1(intern!(py, "write"), (text,));
-        }
+        };
         if !text.is_instance_of::<PyString>() {
             let kind = text.get_type().name()?;
             return Err(PyTypeError::new_err(format!("write() argument must be str, not {kind}")));
         }
-        let sink = ends.getattr(intern!(py, "sink"))?;
+        let sink = ends.get().sink.bind(py);
         match sink.cast::<Sink>() {
             Ok(sink) => sink.get().print(stream_of(&self.name), &text_of(text)),
             Err(_) => drop(sink.call1((self.name.as_str(), text))?),
         }
         Ok(text.len()?.into_pyobject(py)?.into_any())
+    }
+
+    fn __getattr__<'py>(&self, py: Python<'py>, name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+        self.found(py)?.getattr(name)
+    }
+
+    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {
+        self.found(py)?.try_iter()
+    }
+
+    fn __enter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.found(py)?.call_method0(intern!(py, "__enter__"))
+    }
+
+    #[pyo3(signature = (*error))]
+    fn __exit__<'py>(&self, error: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
+        self.found(error.py())?.call_method1(intern!(error.py(), "__exit__"), error.clone())
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        Ok(format!("<{} of the session that runs, else {}>", self.name, self._stream(py).bind(py).repr()?))
     }
 }
 
