@@ -131,6 +131,9 @@ def serve_round(server):
                     with phase("20 completions"):
                         times = [milliseconds(client.complete, "name_1") for _ in range(20)]
                     figures["complete_ms"] = statistics.median(times)
+                # What it costs to have the text, whoever prints it.
+                with phase("10 MB made, not printed"):
+                    client.run("_n = len('x' * 10_000_000)")
                 with phase("10 MB printed"):
                     client.run(BIG)
                 with phase("20,000 prints"):
