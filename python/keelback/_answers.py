@@ -17,7 +17,7 @@ class Answers:
     def answer_for(self, session):
         """Show the values of *session*."""
         session.show = self.show
-        session.pretty = self.pretty
+        session.lay_out = self.lay_out
 
     def filename(self):
         """What tracebacks call the next cell."""
@@ -32,15 +32,16 @@ class Answers:
             import base64
 
             png = base64.b64decode(png)
-        cut, self._cut = self._cut, False
-        sys.stdout.write(self.native.format_value(text, pretty, cut and pretty is not None, png))
+        sys.stdout.write(self.native.format_value(text, pretty, self._cut, png))
         self.streams.flush()
 
-    def pretty(self, value, width):
-        from ._pretty import pretty
+    def lay_out(self, value, width):
+        from ._pretty import shown
+        from ._session import hide_frames_of
 
-        text, self._cut = pretty(value, width)
-        return text
+        hide_frames_of(shown.__code__.co_filename)
+        text, pretty, self._cut = shown(value, width)
+        return text, pretty
 
     # -- questions -------------------------------------------------------------------------------------------------
 

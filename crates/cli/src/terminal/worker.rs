@@ -132,12 +132,12 @@ impl Worker {
         self.session.set_sink(Some(Box::new(move |event| {
             told.tell(match event {
                 Event::Output { bytes, .. } => Told::Output(bytes),
-                Event::Shown { text, pretty, mime } => {
+                Event::Shown { text, pretty, cut, mime } => {
                     let png = mime.0.into_iter().find_map(|(name, data)| match data {
                         Mime::Bytes(bytes) if name == "image/png" => Some(bytes),
                         _ => None,
                     });
-                    Told::Shown(Shown { text, pretty, cut: false, png })
+                    Told::Shown(Shown { text, pretty, cut, png })
                 }
                 Event::Display(bundle) => {
                     let mut shown = Shown::default();
@@ -263,9 +263,8 @@ impl Worker {
 
     fn complete(&mut self, source: &str, cursor: usize) -> Completions {
         let Ok(found) = self.session.complete(source, cursor, true) else { return Completions::default() };
-        let candidate = |Completion { text, kind, detail }| {
-            Candidate { text, kind: format!("{kind:?}").to_lowercase(), detail }
-        };
+        let candidate =
+            |Completion { text, kind, detail }| Candidate { text, kind: format!("{kind:?}").to_lowercase(), detail };
         let candidates = found.matches.into_iter().map(candidate).collect();
         Completions { range: found.range, candidates, more: found.more }
     }
