@@ -17,7 +17,7 @@ class Answers:
     def answer_for(self, session):
         """Show the values of *session*."""
         session.show = self.show
-        session.pretty = self.pretty
+        session.lay_out = self.lay_out
 
     def filename(self):
         """What tracebacks call the next cell."""
@@ -32,15 +32,16 @@ class Answers:
             import base64
 
             png = base64.b64decode(png)
-        cut, self._cut = self._cut, False
-        sys.stdout.write(self.native.format_value(text, pretty, cut and pretty is not None, png))
+        sys.stdout.write(self.native.format_value(text, pretty, self._cut, png))
         self.streams.flush()
 
-    def pretty(self, value, width):
-        from ._pretty import pretty
+    def lay_out(self, value, width):
+        from ._pretty import shown
+        from ._session import hide_frames_of
 
-        text, self._cut = pretty(value, width)
-        return text
+        hide_frames_of(shown.__code__.co_filename)
+        text, pretty, self._cut = shown(value, width)
+        return text, pretty
 
     # -- questions -------------------------------------------------------------------------------------------------
 
@@ -56,21 +57,24 @@ class Answers:
         """True, False, or None for what no further line makes valid."""
         return self.session.is_whole(source, self.filename())
 
-    def complete(self, source, cursor, seconds=None, details=0.005):
-        """What could stand at *cursor*, looked for *seconds*; *details* seconds more for what is said of each."""
+    def complete(self, source, cursor, seconds=None):
+        """What could stand at *cursor*, looked for *seconds*."""
         from time import monotonic
 
         deadline = None if seconds is None else monotonic() + seconds
-        start, end, matches, more = self.assist.complete(self.namespace, source, cursor, deadline)
-        # A key waits for this: what is not told in time is left at what it is.
-        deadline = monotonic() + details
+        return self.assist.complete(self.namespace, source, cursor, deadline)
+
+    def details(self, source, start, texts, seconds=0.05):
+        """What is said of each of *texts* that could stand at *start*; of the first ones, when *seconds* are over."""
+        from time import monotonic
+
+        deadline = monotonic() + seconds
         told = []
-        for text, kind, detail in matches:
-            if monotonic() < deadline:
-                short, doc = self.assist.detail(self.namespace, source, start, text, deadline)
-                detail = "  ".join(filter(None, (short, doc))) or detail
-            told.append((text, kind, detail))
-        return start, end, told, more
+        for text in texts:
+            if monotonic() >= deadline:
+                break
+            told.append("  ".join(filter(None, self.assist.detail(self.namespace, source, start, text, deadline))))
+        return told
 
     def signature(self, source, cursor):
         return self.assist.signature(self.namespace, source, cursor)

@@ -273,6 +273,7 @@ _dict_of_class = type.__dict__["__dict__"].__get__
 _module_dict = types.ModuleType.__dict__["__dict__"].__get__
 _FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, types.MethodDescriptorType,
               types.WrapperDescriptorType, types.MethodWrapperType, types.ClassMethodDescriptorType)  # fmt: skip
+_METHODS = _FUNCTIONS[2:]
 
 
 def _one_of(kind, kinds):
@@ -338,23 +339,67 @@ def _unwrap(found, instance, owner):
 
 def _attribute(value, name):
     """The attribute, as far as it can be known without running code; else _UNKNOWN."""
+    return _attributes(value)(name)
+
+
+def _attributes(value):
+    """A function from a name to the attribute, for when a thousand are asked for."""
     if type(value) is _Instance:
-        return _unwrap(_class_entry(_mro_of(value.kind), name), value, value.kind)
+        return _entries_of(value.kind, value)
     if _is(value, type):
-        found = _class_entry(_mro_of(value), name)
-        if found is not _UNKNOWN:
-            return _unwrap(found, _UNKNOWN, value)
-        found = _class_entry(_mro_of(type(value)), name)
-        return found if found is _UNKNOWN else _unwrap(found, value, type(value))
+        own, of_kind = _entries_of(value, _UNKNOWN), _entries_of(type(value), value)
+
+        def in_class(name):
+            found = own(name)
+            return of_kind(name) if found is _UNKNOWN else found
+
+        return in_class
     entries = _instance_dict(value)
-    in_class = _class_entry(_mro_of(type(value)), name)
-    if in_class is not _UNKNOWN and (entries is None or _class_entry(_mro_of(type(in_class)), "__set__") is not _UNKNOWN):
-        return _unwrap(in_class, value, type(value))
-    if entries is not None:
+    in_kind = _entries_of(type(value), value)
+    if entries is None:
+        return in_kind
+    dicts = [_dict_of_class(entry) for entry in _mro_of(type(value))]
+    sets = _known_by_class("__set__")
+
+    def in_instance(name):
         found = dict.get(entries, name, _UNKNOWN)
-        if found is not _UNKNOWN:
-            return found
-    return in_class if in_class is _UNKNOWN else _unwrap(in_class, value, type(value))
+        if found is _UNKNOWN:
+            return in_kind(name)
+        for entry in dicts:
+            descriptor = entry.get(name, _UNKNOWN)
+            if descriptor is not _UNKNOWN:
+                return in_kind(name) if sets(type(descriptor)) else found
+        return found
+
+    return in_instance
+
+
+def _entries_of(owner, instance):
+    """A function from a name to what the class *owner* has for it, as `_unwrap` gives it; _UNKNOWN if there is nothing."""
+    dicts = [_dict_of_class(entry) for entry in _mro_of(owner)]
+    gets = _known_by_class("__get__")
+
+    def entry_of(name):
+        for entries in dicts:
+            found = entries.get(name, _UNKNOWN)
+            if found is not _UNKNOWN:
+                return _unwrap(found, instance, owner) if gets(type(found)) else found
+        return _UNKNOWN
+
+    return entry_of
+
+
+def _known_by_class(name):
+    """A function from a class to whether it has an attribute *name*, which looks once for each."""
+    known = {}  # by id: a metaclass may have an idea of its own what equal means
+
+    def has(kind):
+        told = known.get(id(kind))
+        if told is None:
+            told = known[id(kind)] = _class_entry(_mro_of(kind), name) is not _UNKNOWN
+        return told
+
+    return has
 
 
 def _attribute_names(value):
@@ -452,6 +497,7 @@ def _value_of(namespace, source, tokens, last):
 # A parameter is (name, kind, text); kinds as in `inspect`.
 _POSITIONAL_ONLY, _POSITIONAL, _VAR_POSITIONAL, _KEYWORD_ONLY, _VAR_KEYWORD = range(5)
 _PLAIN = {int, float, complex, bool, str, bytes, type(None), type(Ellipsis)}
+_DATA = {id(kind) for kind in (*_PLAIN, dict, list)}
 
 
 def _brief(value):
@@ -542,7 +588,8 @@ def _parameters(value, depth=0):
     if kind is functools.partial:
         return _partial_parameters(value, depth)
     if _one_of(kind, _FUNCTIONS):
-        return _from_signature(inspect.signature(value))
+        found = _from_signature(inspect.signature(value))
+        return found[1:] if kind is types.ClassMethodDescriptorType else found
     if type(value) is not _Instance and _is(value, type):
         return _class_parameters(value, depth)
     if kind is functools._lru_cache_wrapper:
@@ -678,15 +725,14 @@ class _Found:
 
     def values(self, names, get):
         """Adds *names* with what their values tell."""
+        matches, suffix = self.matches, self.call_suffix
         for name in names:
             if not self.room():
                 return
             try:
-                value = get(name)
-                text, kind, detail = _told(name, value, self.call_suffix)
+                matches.append(_told(name, get(name), suffix))
             except Exception:
-                text, kind, detail = name, "variable", ""
-            self.add(text, kind, detail)
+                matches.append((name, "variable", ""))
 
     def fallback(self, names):
         """The names that match when case does not count, for when there is no other match."""
@@ -699,21 +745,31 @@ class _Found:
 def _told(name, value, call_suffix):
     """`(text, kind, detail)` of a name that stands for *value*."""
     kind = type(value)
+    if id(kind) in _DATA:  # most of a thousand names
+        return name, "variable", kind.__name__
     if value is _UNKNOWN:
         return name, "property", ""
     if kind is types.ModuleType:
         return name, "module", "module"
     if _one_of(kind, _FUNCTIONS):
-        what = "method" if kind is types.MethodType else "function"
+        what = "method" if _is_method(value) else "function"
     elif kind is type or (kind is not _Instance and _is(value, type)):
         what = "class"
-    elif _one_of(kind, _PLAIN) or kind is dict or kind is list or not _is_callable(value):
+    elif not _is_callable(value):
         return name, "variable", _class_name(kind)
     else:
         what = "variable"
     if call_suffix:
         name += "()" if _takes_nothing(value) else "("
     return name, what, _class_name(kind) if what == "variable" else what
+
+
+def _is_method(value):
+    kind = type(value)
+    if kind is types.BuiltinFunctionType:
+        owner = value.__self__
+        return owner is not None and not _is(owner, types.ModuleType)
+    return _one_of(kind, _METHODS)
 
 
 _NOT_SPACED = {"True", "False", "None", "break", "continue", "pass", "_"}
@@ -806,7 +862,7 @@ def _of_object(found, value, bare):
         names += list(entries)
     if _is(value, types.ModuleType):
         names += [name for name in ("__dict__",) if found.prefix.startswith("__")]
-    found.values(found.names(names) or found.fallback(names), lambda name: _attribute(value, name))
+    found.values(found.names(names) or found.fallback(names), _attributes(value))
 
 
 def _of_keys(namespace, source, tokens, found):
@@ -1241,8 +1297,9 @@ def _signature_text(value, name):
         parameters = None
     if parameters is None:
         line = _first_line(_doc(value))
-        # Older functions written in C say it in their documentation.
-        return (line, [], []) if line.startswith(f"{name}(") else None
+        # Older functions written in C say it in their documentation, methods with a letter for the object.
+        called = re.match(rf"(?:\w+\.)?(?={re.escape(name)}\()", line)
+        return (line[called.end() :], [], []) if called else None
     text = f"{name}("
     spans = []
     previous = None
@@ -1283,7 +1340,7 @@ def signature(namespace, source, cursor, deadline=None):
     text, spans, parameters = told
     positional, _, named, _, _ = _given(tokens[bracket + 1 :])
     doc = _first_line(_doc(value))
-    return text, spans, _active(parameters, positional, named), "" if doc == text else doc
+    return text, spans, _active(parameters, positional, named), "" if doc.endswith(text) else doc
 
 
 def _active(parameters, positional, named):
@@ -1369,7 +1426,9 @@ def detail(namespace, source, start, text, deadline=None):
     doc = _first_line(_doc(value))
     told = _signature_text(value, word) if _is_callable(value) else None
     if told is not None:
-        return told[0][len(word) :] if told[0].startswith(word) else told[0], "" if doc == told[0] else doc
+        return told[0][len(word) :] if told[0].startswith(word) else told[0], "" if doc.endswith(told[0]) else doc
+    if _one_of(type(value), _FUNCTIONS):
+        return "", doc  # what it is stands beside it
     name = _class_name(type(value)) if type(value) is not _Instance else _class_name(value.kind)
     return name, doc if _is(value, (type, types.ModuleType)) else ""
 
@@ -1382,7 +1441,9 @@ def _import_detail(statement, word):
         if value is _UNKNOWN:
             return "", ""
         told = _signature_text(value, word) if _is_callable(value) else None
-        return told[0][len(word) :] if told else _class_name(type(value)), _first_line(_doc(value))
+        kind = type(value)
+        short = told[0][len(word) :] if told else "" if _one_of(kind, _FUNCTIONS) else _class_name(kind)
+        return short, _first_line(_doc(value))
     dotted = []
     for text in texts[1:]:
         dotted = [] if text == "," else [*dotted, text]

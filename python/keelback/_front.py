@@ -76,7 +76,7 @@ class Front(Answers):
             flow = self.native.step()
         finally:
             self.waiting = False
-        self._ahead = Ahead("_assist", "_session")
+        self._ahead = Ahead("_assist", "_session", "_pretty")
         return flow
 
     def end(self):

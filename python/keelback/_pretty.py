@@ -2,18 +2,21 @@
 
 The text is a repr in everything but its line breaks: what fits on one line is the repr itself, and of values that are
 not containers of the standard library only the repr is known. Work is bounded by the lines that are asked for, not by
-the size of the value. In the sandbox this file is `_keelback_pretty`.
+the size of the value, but for objects with a repr of their own. In the sandbox this file is `_keelback_pretty`.
 """
 
 import collections
 import types
 
-__all__ = ["pretty"]
+__all__ = ["pretty", "shown"]
 
+_LINES_MAX = 100  # a choice, more than two screens
+_CHARACTERS_MAX = 20_000  # for wide windows: a choice as well, ten pages of text
 _INDENT = 4
 _DEPTH_MAX = 60  # deeper than this lines have no room left anyway
 _CUT_MIN = 40  # a string is not cut to less
 _NUMBERS = {int, float, complex, bool, type(None)}
+_STRINGS = {str: "characters", bytes: "bytes", bytearray: "bytes"}
 
 
 class _Full(Exception):
@@ -24,26 +27,34 @@ class _TooLong(Exception):
     """More than fits on the line."""
 
 
-def pretty(value, width=80, max_lines=100, text=None):
+def shown(value, width=80, max_lines=_LINES_MAX):
+    """`(text, pretty, truncated)`: what a prompt shows.
+
+    *text* is the repr where that is what is shown, and *pretty* then None; else *pretty* is what `pretty` says, and *text*
+    is empty: the repr has not been made.
+    """
+    text, truncated = pretty(value, width, max_lines)
+    if truncated or ("\n" in text and _shape(value) is not None):
+        return "", text, truncated
+    return text, None, False
+
+
+def pretty(value, width=80, max_lines=_LINES_MAX):
     """`(text, truncated)`: the repr of *value*, over several lines when it is wider than *width*.
 
-    *max_lines* counts lines of *width* columns; None is without limit. *text* is the repr where it is known already.
-    Strings in containers are cut in the middle only when there are not lines enough for them. Raises what the repr of
-    the value or of something in it raises.
+    *max_lines* counts lines of *width* columns, and with it go 20,000 characters at most; None is without limit. Strings
+    in containers are cut in the middle only when there are not lines enough for them. Raises what the repr of the value
+    or of something in it raises.
     """
-    shape = _shape(value)
-    if shape is None:
-        text = repr(value) if text is None else text
-        return text, False
-    if text is not None and len(text) <= width and "\n" not in text:
-        return text, False
+    if _shape(value) is None:
+        return _bounded(value, width, max_lines)
+    layout = _Layout(width, max_lines, None)
     try:
-        layout = _Layout(width, max_lines, None)
         return layout.text(value), False
     except _Full:
         pass
     except RecursionError:
-        return repr(value) if text is None else text, False
+        return _bounded(value, width, max_lines)
     # Once more, with long strings cut: then more of the rest is seen.
     layout = _Layout(width, max_lines, max(_CUT_MIN, width))
     try:
@@ -65,6 +76,82 @@ def _count(value):
     return f"{size:,} item{'' if size == 1 else 's'} in all"
 
 
+# -- reprs that cannot be laid out -----------------------------------------------------------------------------------
+
+
+def _repr(value):
+    text = repr(value)
+    return text if type(text) is str else str.__str__(text)
+
+
+def _bounded(value, width, max_lines):
+    """`(text, truncated)`: the repr, without its middle where it is over the limits."""
+    if max_lines is None:
+        return _repr(value), False
+    width, max_lines = max(width, 20), max(max_lines, 3)
+    most = min(width * max_lines, _CHARACTERS_MAX)
+    unit = _STRINGS.get(type(value))
+    if unit is None or len(value) <= most:
+        text = _repr(value)
+        if len(text) <= most and _rows(text, width) <= max_lines:
+            return text, False
+        if unit is None:
+            return _without_middle(text, width, max_lines, most), True
+    room = min((max_lines - 1) // 2 * width, most // 2)
+    first, last = _first(value, room), _last(value, room)
+    left_out = len(value) - len(first) - len(last)
+    return f"{first!r}\n... {left_out:,} {unit} ...\n{last!r}", True
+
+
+def _rows(text, width):
+    return sum(max(1, -(-len(line) // width)) for line in text.split("\n"))
+
+
+def _first(value, room):
+    """As much of the beginning of a string as has a repr of *room* characters."""
+    part = value[:room]
+    while len(part) > 1 and (size := len(repr(part))) > room:
+        part = part[: min(len(part) - 1, len(part) * room // size)]
+    return part
+
+
+def _last(value, room):
+    part = value[-room:]
+    while len(part) > 1 and (size := len(repr(part))) > room:
+        part = part[-max(1, min(len(part) - 1, len(part) * room // size)) :]
+    return part
+
+
+def _without_middle(text, width, max_lines, most):
+    """*text* with a line in the place of its middle, which is as many lines as have to go, or a part of one."""
+    lines, room = (max_lines - 1) // 2, most // 2
+    first = _lines_within(text[: room + 1].split("\n"), width, lines, room)
+    last = _lines_within([line[::-1] for line in reversed(text[-room - 1 :].split("\n"))], width, lines, room)
+    last = [line[::-1] for line in reversed(last)]
+    first, last = "\n".join(first), "\n".join(last)
+    between = text[len(first) : len(text) - len(last)]
+    whole_lines = between[0] == between[-1] == "\n" and len(between) > 1
+    what = f"{between.count(chr(10)) - 1:,} lines" if whole_lines else f"{len(between):,} characters"
+    return f"{first}\n... {what} ...\n{last}"
+
+
+def _lines_within(lines, width, rows, room):
+    """The first of *lines* that fit in so many rows and characters, and the beginning of the next if it is very long."""
+    kept = []
+    for line in lines:
+        took = max(1, -(-len(line) // width))
+        if took > rows or len(line) > room:
+            if not kept or took > 10:
+                kept.append(line[: min(rows * width, room)])
+            break
+        kept.append(line)
+        rows -= took
+        room -= len(line) + 1
+        if rows <= 0 or room <= 0:
+            break
+    return kept
+
+
 class _Layout:
     def __init__(self, width, max_lines, longest):
         self.width = max(width, 20)
@@ -72,6 +159,7 @@ class _Layout:
         self.longest = longest  # strings beyond this are cut
         self.cut = False
         self.rows = 0
+        self.characters = 0
         self.lines = []
         self.line = ""
         self.open = {}  # ids of the containers around
@@ -87,7 +175,8 @@ class _Layout:
     def end_line(self, indent):
         line = self.line
         self.rows += max(1, -(-len(line) // self.width))
-        if self.max_lines is not None and self.rows >= self.max_lines:
+        self.characters += len(line) + 1
+        if self.max_lines is not None and (self.rows >= self.max_lines or self.characters > _CHARACTERS_MAX):
             # The line that would be over the limit gives way to the note.
             raise _Full
         self.lines.append(line)
@@ -117,41 +206,47 @@ class _Layout:
     def bounded(self, value):
         if id(value) in self.open:
             return _around(value)
-        text = repr(value)
+        text = _repr(value)
         self.check(len(text))
         return text
 
     def leaf(self, value):
         kind = type(value)
-        if kind is str or kind is bytes:
+        if kind in _STRINGS:
             size = len(value)
             if self.longest is not None and size > self.longest:
                 self.cut = True
                 half = self.longest // 2
-                middle = f"... {size - 2 * half:,} {'characters' if kind is str else 'bytes'} ..."
+                middle = f"... {size - 2 * half:,} {_STRINGS[kind]} ..."
                 first, last = repr(value[:half]), repr(value[-half:])
                 return f"{first} {middle} {last}"
             self.check(size)
-        text = repr(value)
-        if type(text) is not str:
-            text = str.__str__(text)
+        text = _repr(value)
+        if self.longest is not None and self.is_over(len(text), 0, 0):
+            # Nothing else would be seen of what is around it.
+            self.cut = True
+            half = self.longest // 2
+            return f"{text[:half]} ... {len(text) - 2 * half:,} characters ... {text[-half:]}"
         self.check(len(text))
         return text
 
     def check(self, size):
         """Whether *size* more columns would be over the limit anyway."""
-        if self.max_lines is not None and self.rows + size // self.width > self.max_lines:
+        if self.is_over(size, self.rows, self.characters):
             raise _Full
+
+    def is_over(self, size, rows, characters):
+        if self.max_lines is None:
+            return False
+        return rows + size // self.width > self.max_lines or characters + size > _CHARACTERS_MAX
 
     def one_line(self, value, shape, room):
         """The repr of *value*, or raises _TooLong as soon as it has more than `room[0]` columns."""
         if shape is None:
             kind = type(value)
-            if (kind is str or kind is bytes) and len(value) > room[0]:
+            if kind in _STRINGS and len(value) > room[0]:
                 raise _TooLong
-            text = repr(value)
-            if type(text) is not str:
-                text = str.__str__(text)
+            text = _repr(value)
             if len(text) > room[0] or "\n" in text:
                 raise _TooLong
             room[0] -= len(text)

@@ -148,7 +148,11 @@ class Program:
             return None
 
     def complete(self, source, place, seconds):
-        return self.answers.complete(source, place, seconds, _DETAILS_MAX)
+        start, end, matches, more = self.answers.complete(source, place, seconds)
+        details = self.answers.details(source, start, [text for text, _, _ in matches], _DETAILS_MAX)
+        # Those that there was no time for are left at what they are.
+        matches[: len(details)] = [(text, kind, told or detail) for (text, kind, detail), told in zip(matches, details)]
+        return start, end, matches, more
 
     def signature(self, source, place):
         return self.answers.signature(source, place)

@@ -81,7 +81,7 @@ class ServedSession:
         live.route(self.program.native.sink(self.name), self.ask)
         live.give("input", self.input)
         live.show = self.show
-        live.session.pretty = self.pretty
+        live.session.lay_out = self.lay_out
         return live
 
     def run(self, request, source, filename, loop):
@@ -148,15 +148,18 @@ class ServedSession:
             import base64
 
             png = base64.b64decode(png)
-        cut, self._cut = self._cut, False
         request = self.request
-        self.program.native.shown(self.name, request.number, request.quota, text, pretty, cut and pretty is not None, png)
+        self.program.native.shown(self.name, request.number, request.quota, text, pretty, self._cut, png)
 
-    def pretty(self, value, width):
-        from ._pretty import pretty
+    def lay_out(self, value, width):
+        text, pretty, self._cut = _session.text_of(value), None, False
+        # Clients that are no prompts want all of the text; only the other form is for the window.
+        if len(text) > width:
+            from ._pretty import shown
 
-        text, self._cut = pretty(value, width)
-        return text
+            _session.hide_frames_of(shown.__code__.co_filename)
+            _, pretty, self._cut = shown(value, width)
+        return text, pretty
 
     def ask(self, prompt="", hidden=False):
         """A line of input with its newline, or "" at the end of input."""
@@ -196,7 +199,7 @@ class ServedSession:
     def _display(self, live, value):
         # Builtins are those of the whole program while the loop goes on: `_` is set for the cells in the loop only.
         if value is not None:
-            self.show(str(repr(value)), None, None)
+            self.show(*self.lay_out(value, self.columns), None)
             live.remember(value)
 
     def _interrupt_thread(self, request):

@@ -75,8 +75,8 @@ class Session:
         self.inputs = 0
         # What shows a value of an interactive cell: `show(text, pretty, mime)`. Without one it is printed.
         self.show = None
-        # `pretty(value, width) -> text`, asked when the repr is wider than `width`.
-        self.pretty = None
+        # `lay_out(value, width)` gives the first two of these; without one they are the repr and None.
+        self.lay_out = None
         self.width = 80
         # True exactly while code of the cell runs: only then may a signal handler raise. At other times it leaves
         # its exception in `pending`, and the cell raises it on entry.
@@ -416,14 +416,7 @@ class Session:
             sys.__displayhook__(value)
             return
         builtins._ = None  # as CPython: a failing repr leaves no old value behind
-        text = repr(value)
-        if type(text) is not str:
-            text = str.__str__(text)
-        pretty = None
-        if len(text) > self.width and self.pretty is not None:
-            pretty = self.pretty(value, self.width)
-            if pretty == text:
-                pretty = None
+        text, pretty = (text_of(value), None) if self.lay_out is None else self.lay_out(value, self.width)
         kind = type(value)
         self.show(text, pretty, None if kind in _SCALARS or kind in _CONTAINERS else mime_bundle(value))
         builtins._ = value
@@ -636,6 +629,12 @@ _MIME_METHODS = (
 )
 
 
+def text_of(value):
+    """The repr of *value*. A subclass of str, which it may be, would not cross."""
+    text = repr(value)
+    return text if type(text) is str else str.__str__(text)
+
+
 def value_outcome(value):
     """The outcome of a cell whose last expression is *value*, which is not None.
 
@@ -644,11 +643,8 @@ def value_outcome(value):
     if sys.displayhook is not sys.__displayhook__ and sys.displayhook is not _display:
         sys.displayhook(value)
         return NONE
-    text = repr(value)
+    text = text_of(value)
     builtins._ = value
-    # A str subclass as a repr would not cross.
-    if type(text) is not str:
-        text = str.__str__(text)
     kind = type(value)
     if kind in _SCALARS:
         return ("value", text, kind.__name__, True, value, None)

@@ -516,6 +516,36 @@ class Descriptions(unittest.TestCase):
                 self.assertEqual(assist.detail(namespace, source, start, text), expected)
         self.assertEqual(assist.detail(namespace, "from os import ge", 15, "getpid")[0], "()")
 
+    def test_detail_of_methods_written_in_c(self):
+        class Plain:
+            @staticmethod
+            def make(a): "Makes one."
+
+        # Which of them tell their parameters, and how, is another thing in each release.
+        pop = "(k[,d]) -> v, remove specified key and return the corresponding value."
+        namespace = {"d": {}, "t": time, "C": Plain, "copyreg": __import__("copyreg")}
+        for source, text, kind, short in (
+            ("d.", "pop(", "method", {pop, "(key, default=<unrepresentable>, /)"}),
+            ("{}.", "pop(", "method", {pop, "(key, default=<unrepresentable>, /)"}),
+            ("dict.", "pop(", "method", {pop, "(self, key, default=<unrepresentable>, /)"}),
+            ("d.", "keys", "method", {"() -> a set-like object providing a view on D's keys", "()"}),
+            ("''.", "join(", "method", {"(iterable, /)"}),
+            ("dict.", "fromkeys(", "method", {"(iterable, value=None, /)"}),
+            ("t.", "time", "function", {"() -> floating-point number", "() -> floating point number", "()"}),
+            ("C.", "make(", "function", {"(a)"}),
+        ):
+            with self.subTest(source + text):
+                start, _, matches, _ = assist.complete(namespace, source + text[:3], len(source) + 3)
+                self.assertIn((text.rstrip("()"), kind), [(name.rstrip("()"), kind) for name, kind, _ in matches])
+                told, doc = assist.detail(namespace, source, start, text)
+                self.assertIn(told, short)
+                self.assertFalse(doc.endswith(told))
+        self.assertEqual(assist.detail(namespace, "import _struct; _struct.", 24, "nosuch"), ("", ""))
+        for name in ("max", "vars"):  # without a signature
+            short, doc = assist.detail({}, "", 0, name + "(")
+            self.assertNotIn("builtin", short)
+            self.assertTrue(short or doc)
+
     def test_source_of(self):
         source = "x = 1\ndef f():\n  return 1\n\nclass C:\n  def m(self):\n    pass\n\ny = 2\n"
         name = "<python-input-77>"

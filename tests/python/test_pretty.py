@@ -13,7 +13,7 @@ SOURCE = Path(__file__).resolve().parents[2] / "python" / "keelback" / "_pretty.
 _spec = importlib.util.spec_from_file_location("_keelback_pretty", SOURCE)
 module = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(module)
-pretty = module.pretty
+pretty, shown = module.pretty, module.shown
 
 Point = collections.namedtuple("Point", "x y")
 
@@ -71,7 +71,7 @@ class Pretty(unittest.TestCase):
         ):  # fmt: skip
             with self.subTest(repr(value)):
                 self.check(value, 1000, repr(value))
-                self.assertEqual(pretty(value, 10_000, None, repr(value)), (repr(value), False))
+                self.assertEqual(shown(value, 1000), (repr(value), None, False))
                 # As an item of what does not fit.
                 text, truncated = pretty([value, "x" * 1000], 300)
                 self.assertEqual((text.split("\n")[1], truncated), (f"    {value!r},", False))
@@ -175,6 +175,84 @@ class Pretty(unittest.TestCase):
         self.assertIn(f"'body': '{'x' * 40}' ... 420 characters ... '{'x' * 40}'", text)
         self.assertIn("... 420 bytes ...", text)
         self.assertTrue(text.endswith("\n}\n... shortened: long strings"))
+
+    def rows(self, text, width):
+        return sum(max(1, -(-len(line) // width)) for line in text.split("\n"))
+
+    def test_long_strings_lose_their_middle(self):
+        value = "".join(map(str, range(60_000)))
+        for value, unit in ((value, "characters"), (value.encode(), "bytes"), (bytearray(value.encode()), "bytes")):
+            for width in (20, 80, 500):
+                with self.subTest(type(value), width=width):
+                    text, truncated = pretty(value, width)
+                    self.assertTrue(truncated)
+                    self.assertLessEqual(self.rows(text, width), 100)
+                    self.assertLess(len(text), 20_050)
+                    self.assertGreater(len(text), min(90 * width, 18_000))
+                    first, middle, last = text.split("\n")
+                    first, last = eval(first), eval(last)
+                    self.assertTrue(value.startswith(first) and value.endswith(last))
+                    self.assertEqual(middle, f"... {len(value) - len(first) - len(last):,} {unit} ...")
+                    self.assertEqual(shown(value, width), ("", text, True))
+        self.assertEqual(pretty(value, 80, None), (repr(value), False))
+        for value in ("x" * 7998, b"x" * 7997, "\n" * 3999):
+            self.assertEqual(shown(value, 80), (repr(value), None, False))
+            self.assertTrue(shown(value + value[:1], 80)[2])
+
+    def test_of_strings_no_more_is_made_than_is_shown(self):
+        made = []
+        module.repr = lambda value: made.append(len(value)) or repr(value)
+        try:
+            pretty("\u200b" * 10**7, 80)
+        finally:
+            del module.repr
+        self.assertLess(sum(made), 50_000)
+
+    def test_long_reprs_lose_their_middle(self):
+        class Own:
+            def __init__(self, text):
+                self.text = text
+
+            def __repr__(self):
+                return self.text
+
+        lines = [f"line {number}" for number in range(10_000)]
+        text, truncated = pretty(Own("\n".join(lines)), 80)
+        self.assertTrue(truncated)
+        self.assertEqual(text.split("\n"), [*lines[:49], "... 9,902 lines ...", *lines[-49:]])
+        self.check(Own("\n".join(lines[:100])), 80, "\n".join(lines[:100]))
+        text, truncated = pretty(Own("x" * 300_000), 80)
+        self.assertEqual((text.split("\n"), truncated), (["x" * 3920, "... 292,160 characters ...", "x" * 3920], True))
+        text, _ = pretty(Own("head\n" + "x" * 300_000 + "\n\ntail"), 80)
+        self.assertRegex(text, r"^head\nx{3840}\n\.\.\. 292,400 characters \.\.\.\nx{3760}\n\ntail$")
+        # In a container what is around it is seen.
+        text, truncated = pretty([1, Own("x" * 300_000), "end"], 80)
+        self.assertTrue(truncated)
+        self.assertEqual(text, f"[\n    1,\n    {'x' * 40} ... 299,920 characters ... {'x' * 40},\n    'end'\n]\n... shortened: long strings")
+        chance = random.Random(2)
+        for number in range(300):
+            whole = "\n".join("x" * chance.choice((0, 3, 50, 700, 9000)) for _ in range(chance.randrange(200)))
+            width, most = chance.randrange(40, 300), chance.choice((5, 20, 100))
+            with self.subTest(number):
+                text, truncated = pretty(Own(whole), width, most)
+                self.assertLessEqual(self.rows(text, width), most)
+                self.assertLess(len(text), 20_050)
+                if truncated:
+                    first, last = text.split("\n... ")[0], text.split(" ...\n")[1]
+                    self.assertTrue(whole.startswith(first) and whole.endswith(last))
+                else:
+                    self.assertEqual(text, whole)
+
+    def test_long_numbers_lose_their_middle(self):
+        text, truncated = pretty(10**4000, 20)
+        self.assertTrue(truncated)
+        self.assertRegex(text, r"^10{979}\n\.\.\. 2,041 characters \.\.\.\n0{980}$")
+        self.check(10**4000, 80, str(10**4000))
+
+    def test_lines_of_wide_windows_are_bounded_by_characters(self):
+        text, truncated = pretty(["x" * 700] * 90, 1000)
+        self.assertTrue(truncated)
+        self.assertLess(len(text), 20_050)
 
     def test_subclasses(self):
         class Names(list):

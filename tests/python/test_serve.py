@@ -142,6 +142,13 @@ class Cells(ServeTest):
         client.call("resize", session=client.session, columns=200)
         self.assertEqual(pretty(), [None])
 
+    def test_long_values_are_whole_and_short_for_a_window(self):
+        client = self.session(self.serve())
+        client.eval("'x' * 30_000")
+        (value,) = [event for event in client.events if event["event"] == "value"]
+        self.assertEqual((value["text"], value["cut"], value["shortened"]), (repr("x" * 30_000), False, True))
+        self.assertIn("\n... 22,164 characters ...\n", value["pretty"])
+
     def test_sessions_on_one_namespace_lose_no_writes(self):
         namespace = {"asyncio": asyncio}
         server = self.serve(namespace)

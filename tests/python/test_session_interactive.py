@@ -67,13 +67,11 @@ class Interactive(unittest.TestCase):
         self.check("_")
         self.assertEqual(info["frames"][0][0], "<python-input-1>")
 
-    def test_pretty_text_is_asked_for_when_the_repr_is_wide(self):
-        asked = []
+    def test_the_embedder_says_how_values_are_laid_out(self):
         self.session.width = 10
-        self.session.pretty = lambda value, width: asked.append((value, width)) or "pretty"
-        self.check("[1]; list(range(8))", "[1]", repr(list(range(8))))
-        self.assertEqual([shown[1] for shown in self.shown], [None, "pretty"])
-        self.assertEqual(asked, [(list(range(8)), 10)])
+        self.session.lay_out = lambda value, width: ("short", None) if value == [1] else ("", f"{value} in {width}")
+        self.check("[1]; list(range(3))", "short", "")
+        self.assertEqual([shown[1] for shown in self.shown], [None, "[0, 1, 2] in 10"])
 
     def test_mime_bundles(self):
         self.run_cell("class H:\n  def _repr_html_(self): return '<b>'\n  def __repr__(self): return 'H'")

@@ -14,6 +14,13 @@ pub trait Backend {
     /// What could stand at byte `cursor` of `source`. Never runs code with effects.
     fn complete(&mut self, source: &str, cursor: usize) -> Completions;
 
+    /// What is said of candidates that [`complete`](Self::complete) gave, `start` being where they would stand: their types
+    /// or parameters, a line of documentation. Asked for what is on the screen when that is painted; not for sessions whose
+    /// candidates come with all there is to say.
+    fn details(&mut self, _source: &str, _start: usize, _texts: &[String]) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The call around byte `cursor` of `source`.
     fn signature(&mut self, source: &str, cursor: usize) -> Option<Signature>;
 

@@ -2,6 +2,7 @@
 //! the rest is what it needs of the system: the terminal with its signals, and a history that outlives the process.
 
 pub mod backend;
+mod bounded;
 pub mod colors;
 pub mod commands;
 pub mod config;

@@ -69,6 +69,11 @@ impl Backend for Asked {
         Completions { range: byte_of(source, start)..byte_of(source, end), candidates, more }
     }
 
+    fn details(&mut self, source: &str, start: usize, texts: &[String]) -> Vec<String> {
+        let place = source[..start].chars().count();
+        self.ask("details", |py| (source, place, texts.to_vec()).into_pyobject(py)).unwrap_or_default()
+    }
+
     fn signature(&mut self, source: &str, cursor: usize) -> Option<Signature> {
         let place = source[..cursor].chars().count();
         let answer: Option<Called> = self.ask("signature", |py| (source, place).into_pyobject(py))?;

@@ -218,10 +218,11 @@ fn emit(caller: &mut Caller<'_, State>, kind: i32, ptr: i32, len: i32) -> wasmti
     Ok(i32::from(result.is_err()))
 }
 
-/// The value of an expression statement, as the guest gives it: its repr, a text over several lines, rich forms.
+/// The value of an expression statement, as the guest gives it: its repr, a text over several lines, rich forms, whether
+/// the second is not all of it.
 fn shown(value: Value) -> Event {
     let Value::Tuple(items) = value else {
-        return Event::Shown { text: String::new(), pretty: None, mime: MimeBundle::default() };
+        return Event::Shown { text: String::new(), pretty: None, cut: false, mime: MimeBundle::default() };
     };
     let mut items = items.into_iter();
     let mut text = || match items.next() {
@@ -229,7 +230,8 @@ fn shown(value: Value) -> Event {
         _ => None,
     };
     let (repr, pretty) = (text().unwrap_or_default(), text());
-    Event::Shown { text: repr, pretty, mime: mime_bundle(items.next().unwrap_or(Value::None)) }
+    let mime = mime_bundle(items.next().unwrap_or(Value::None));
+    Event::Shown { text: repr, pretty, cut: items.next() == Some(Value::Bool(true)), mime }
 }
 
 /// A MIME bundle as the guest gives it: a dict from str to str, bytes or data. Other entries are left out.

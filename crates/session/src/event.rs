@@ -26,11 +26,13 @@ pub enum Event {
     Display(MimeBundle),
     /// The value of an expression statement of an interactive cell.
     Shown {
-        /// Its repr.
+        /// Its repr; empty where `pretty` stands for it.
         text: String,
-        /// The repr over several lines, when it is wider than the terminal and the value is a container. Of very large
-        /// values it is only the beginning, and says so.
+        /// The repr over several lines, when it is wider than the terminal and the value is a container, or longer than
+        /// a hundred lines of the terminal.
         pretty: Option<String>,
+        /// `pretty` is not all of it, and says so.
+        cut: bool,
         /// Its rich forms.
         mime: MimeBundle,
     },

@@ -73,6 +73,9 @@ bodies! {
         /// Whether it was cut to the quota.
         #[serde(default)]
         cut: bool,
+        /// Whether `pretty` leaves out some of the value, as too much for a screen.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        shortened: bool,
         /// A PNG image of it, in base64.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         png: Option<String>,

@@ -7,31 +7,33 @@ from time import monotonic
 import _host
 import _keelback_assist as assist
 import _keelback_session as session_module
-from _keelback_pretty import pretty
+from _keelback_pretty import pretty, shown
 
 _SHOWN = 4
 _SECONDS = 0.05
-_LINES = 100  # of a value shown: a choice, more than two screens
-
-
-def _show(text, laid_out, mime):
-    if sys.stdout is not sys.__stdout__:
-        print(text)  # the program reads its own output
-    else:
-        _host.emit(_SHOWN, dumps((text, laid_out, mime), 2))
 
 
 def prepare(session):
     from . import terminal
 
-    session.show = _show
+    cut = False
 
     def lay_out(value, width):
+        nonlocal cut
+        if sys.stdout is not sys.__stdout__:
+            return session_module.text_of(value), None  # the program reads its own output
         if terminal.size is not None:
             width = terminal.size[0]
-        return pretty(value, width, _LINES)[0]
+        text, laid_out, cut = shown(value, width)
+        return text, laid_out
 
-    session.pretty = lay_out
+    def show(text, laid_out, mime):
+        if sys.stdout is not sys.__stdout__:
+            print(text)
+        else:
+            _host.emit(_SHOWN, dumps((text, laid_out, mime, cut), 2))
+
+    session.show, session.lay_out = show, lay_out
 
 
 def handlers(session):

@@ -96,7 +96,12 @@ impl Pump {
             }
             Body::Shown(shown) => {
                 let png = shown.png.and_then(|png| STANDARD.decode(png).ok());
-                self.teller.tell(Told::Shown(Shown { text: shown.text, pretty: shown.pretty, cut: shown.cut, png }));
+                self.teller.tell(Told::Shown(Shown {
+                    text: shown.text,
+                    pretty: shown.pretty,
+                    cut: shown.cut || shown.shortened,
+                    png,
+                }));
             }
             Body::Raised(raised) => {
                 lock(&self.shared).raised = Some(raised.cell);

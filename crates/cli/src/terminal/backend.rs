@@ -22,6 +22,7 @@ pub(super) enum Request {
     Run(Run),
     Completeness(String),
     Complete(String, usize),
+    Details(String, usize, Vec<String>),
     Signature(String, usize),
     Describe(String),
     Defined(String),
@@ -33,6 +34,7 @@ pub(super) enum Request {
 pub(super) enum Answer {
     Completeness(Option<Completeness>),
     Completions(Completions),
+    Details(Vec<String>),
     Signature(Option<Signature>),
     Described(Option<String>),
     Defined(bool),
@@ -106,6 +108,13 @@ impl Backend for Asked {
         match self.ask(Request::Complete(source.to_owned(), cursor), 2 * DEADLINE) {
             Some(Answer::Completions(completions)) => completions,
             _ => Completions::default(),
+        }
+    }
+
+    fn details(&mut self, source: &str, start: usize, texts: &[String]) -> Vec<String> {
+        match self.ask(Request::Details(source.to_owned(), start, texts.to_vec()), DEADLINE) {
+            Some(Answer::Details(details)) => details,
+            _ => Vec::new(),
         }
     }
 

@@ -9,7 +9,6 @@ use std::{
         mpsc::{Receiver, Sender, TryRecvError},
     },
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
 };
 
 use anyhow::Result;
@@ -32,9 +31,6 @@ use super::{
     Shared,
     backend::{Answer, Request},
 };
-
-/// A key waits for the menu: matches whose details are not known by then are shown without.
-const DETAILS_TIME: Duration = Duration::from_millis(5);
 
 /// Tells the prompt's thread something, and wakes it.
 #[derive(Clone)]
@@ -136,12 +132,12 @@ impl Worker {
         self.session.set_sink(Some(Box::new(move |event| {
             told.tell(match event {
                 Event::Output { bytes, .. } => Told::Output(bytes),
-                Event::Shown { text, pretty, mime } => {
+                Event::Shown { text, pretty, cut, mime } => {
                     let png = mime.0.into_iter().find_map(|(name, data)| match data {
                         Mime::Bytes(bytes) if name == "image/png" => Some(bytes),
                         _ => None,
                     });
-                    Told::Shown(Shown { text, pretty, cut: false, png })
+                    Told::Shown(Shown { text, pretty, cut, png })
                 }
                 Event::Display(bundle) => {
                     let mut shown = Shown::default();
@@ -176,6 +172,7 @@ impl Worker {
                     return Ok(());
                 }
                 Request::Completeness(source) => Answer::Completeness(self.completeness(&source)),
+                Request::Details(source, start, texts) => Answer::Details(self.details(&source, start, &texts)),
                 Request::Complete(source, cursor) => Answer::Completions(self.complete(&source, cursor)),
                 Request::Signature(source, cursor) => Answer::Signature(self.signature(&source, cursor)),
                 Request::Describe(expression) => Answer::Described(self.describe(&expression)),
@@ -266,20 +263,18 @@ impl Worker {
 
     fn complete(&mut self, source: &str, cursor: usize) -> Completions {
         let Ok(found) = self.session.complete(source, cursor, true) else { return Completions::default() };
-        let until = Instant::now() + DETAILS_TIME;
-        let mut candidates = Vec::with_capacity(found.matches.len());
-        for Completion { text, kind, mut detail } in found.matches {
-            if Instant::now() < until
-                && let Ok((short, doc)) = self.session.completion_detail(source, found.range.start, &text)
-            {
-                let told: Vec<String> = [short, doc].into_iter().filter(|text| !text.is_empty()).collect();
-                if !told.is_empty() {
-                    detail = told.join("  ");
-                }
-            }
-            candidates.push(Candidate { text, kind: format!("{kind:?}").to_lowercase(), detail });
-        }
+        let candidate =
+            |Completion { text, kind, detail }| Candidate { text, kind: format!("{kind:?}").to_lowercase(), detail };
+        let candidates = found.matches.into_iter().map(candidate).collect();
         Completions { range: found.range, candidates, more: found.more }
+    }
+
+    fn details(&mut self, source: &str, start: usize, texts: &[String]) -> Vec<String> {
+        let mut detail = |text: &String| {
+            let (short, doc) = self.session.completion_detail(source, start, text).unwrap_or_default();
+            [short, doc].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("  ")
+        };
+        texts.iter().map(&mut detail).collect()
     }
 
     fn signature(&mut self, source: &str, cursor: usize) -> Option<Signature> {

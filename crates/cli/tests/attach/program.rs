@@ -64,7 +64,7 @@ impl Program {
     }
 
     fn show(&self, session: &str, cell: CellNumber, text: &str) {
-        let body = Shown { cell, text: text.into(), pretty: None, cut: false, png: None };
+        let body = Shown { cell, text: text.into(), pretty: None, cut: false, shortened: false, png: None };
         self.handle().event(Some(session), Body::Shown(body));
     }
 }

@@ -467,6 +467,11 @@ impl Editor {
         self.after_change();
     }
 
+    /// The menu that is open, for what is said of its candidates.
+    pub fn menu_mut(&mut self) -> Option<&mut Menu> {
+        self.menu.as_mut()
+    }
+
     /// A key while the menu is open; None when it is to be handled as always.
     pub(super) fn menu_key(&mut self, command: Option<Command>, typed: Option<char>) -> Option<Action> {
         let menu = self.menu.as_mut()?;

@@ -1,6 +1,9 @@
 //! The completion menu: what could stand here, and which of it is chosen.
 
-use std::ops::Range;
+use std::{collections::HashSet, ops::Range};
+
+/// Rows of a menu or list at most.
+pub(super) const MENU_ROWS: usize = 10;
 
 /// One thing that could stand in the place of what is typed.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -54,6 +57,8 @@ pub struct Menu {
     typed: String,
     /// There are more than these.
     pub more: bool,
+    /// Numbers of those whose details were asked for.
+    detailed: HashSet<usize>,
 }
 
 impl Menu {
@@ -67,6 +72,7 @@ impl Menu {
             chosen: None,
             typed: String::new(),
             more: completions.more,
+            detailed: HashSet::new(),
         };
         menu.narrow(typed);
         menu
@@ -88,6 +94,30 @@ impl Menu {
     /// What is offered now.
     pub fn candidates(&self) -> impl ExactSizeIterator<Item = &Candidate> {
         self.shown.iter().map(|number| &self.all[*number])
+    }
+
+    /// The places of those that are on the screen: the chosen one is.
+    #[must_use]
+    pub fn visible(&self) -> Range<usize> {
+        let first = self.chosen.map_or(0, |place| place.saturating_sub(MENU_ROWS - 1));
+        first..self.shown.len().min(first + MENU_ROWS)
+    }
+
+    /// Numbers of what is on the screen without that its details were ever asked for, and their texts.
+    #[must_use]
+    pub fn without_details(&self) -> (Vec<usize>, Vec<String>) {
+        let numbers = self.shown[self.visible()].iter().filter(|number| !self.detailed.contains(*number));
+        numbers.map(|number| (*number, self.all[*number].text.clone())).unzip()
+    }
+
+    /// The details of the candidates of these numbers; an empty one, or none, leaves what is known.
+    pub fn set_details(&mut self, numbers: &[usize], details: Vec<String>) {
+        self.detailed.extend(numbers);
+        for (number, detail) in numbers.iter().zip(details) {
+            if !detail.is_empty() {
+                self.all[*number].detail = detail;
+            }
+        }
     }
 
     /// The one that is chosen.
@@ -148,6 +178,22 @@ mod tests {
         menu.narrow("x");
         assert_eq!(menu.candidates().len(), 0);
         assert_eq!(menu.step(true), "x");
+    }
+
+    #[test]
+    fn details_are_asked_for_once_and_for_what_is_seen() {
+        let names: Vec<String> = (0..30).map(|number| format!("name_{number:02}")).collect();
+        let mut menu = menu(&names.iter().map(String::as_str).collect::<Vec<_>>(), "");
+        let (numbers, texts) = menu.without_details();
+        assert_eq!((numbers.clone(), texts[9].as_str()), ((0..10).collect(), "name_09"));
+        menu.set_details(&numbers, vec!["int".into(), String::new()]);
+        assert_eq!(menu.candidates().next().map(|candidate| candidate.detail.as_str()), Some("int"));
+        for _ in 0..11 {
+            menu.step(true);
+        }
+        assert_eq!(menu.without_details(), (vec![10], vec!["name_10".into()]));
+        menu.narrow("9");
+        assert_eq!(menu.without_details(), (vec![19, 29], vec!["name_19".into(), "name_29".into()]));
     }
 
     #[test]

@@ -2,14 +2,11 @@
 
 use std::ops::Range;
 
-use super::{Editor, History, Signature};
+use super::{Editor, History, Signature, menu::MENU_ROWS};
 use crate::{
     layout::{self, Frame, Geometry, Row, Styled, View},
     style::{Kind, Span},
 };
-
-/// Rows of a menu or list at most.
-const MENU_ROWS: usize = 10;
 
 impl Editor {
     /// The frame to paint now.
@@ -132,8 +129,8 @@ impl Editor {
 
     fn menu_rows(&self, menu: &super::Menu, rows: &mut Vec<Styled>) {
         let chosen = menu.chosen().map(|(place, _)| place);
-        let first = chosen.map_or(0, |place| place.saturating_sub(MENU_ROWS - 1));
-        let shown = || menu.candidates().enumerate().skip(first).take(MENU_ROWS);
+        let visible = menu.visible();
+        let shown = || menu.candidates().enumerate().skip(visible.start).take(visible.len());
         let width = shown().map(|(_, candidate)| candidate.text.chars().count()).max().unwrap_or(0).min(40);
         for (place, candidate) in shown() {
             let kind = if Some(place) == chosen { Kind::MenuSelected } else { Kind::MenuItem };
@@ -146,7 +143,7 @@ impl Editor {
             row.push(detail.trim_end(), Kind::MenuDetail);
             rows.push(row);
         }
-        let left = menu.candidates().len().saturating_sub(first + MENU_ROWS);
+        let left = menu.candidates().len() - visible.end;
         if left > 0 || menu.more {
             let more = if menu.more { "and more" } else { "" };
             rows.push(Styled::plain(format!("  {left} below {more}").trim_end(), Kind::MenuDetail));

@@ -143,6 +143,18 @@ const REST: &str = "
 | `MANPAGER`, `PAGER` | what shows long text; else `less -R` |
 | `KITTY_WINDOW_ID`, `TERM_PROGRAM`, `LC_TERMINAL`, `TMUX`, `STY` | how images are shown, if at all |
 
+## Values and tracebacks
+
+A value that fits on a line is shown as its `repr`; a container that does not, over several lines, in colour. A value takes
+100 rows of the window at most, and 20,000 characters: of strings, bytes and long `repr`s the middle is left out, of
+containers the end, and a line says how much. `_` is the whole value and `print(_)` shows all of it. Of `str`, `bytes`,
+`bytearray` and containers only what is shown is made into text; the `repr` of another object is made whole, and cut then.
+
+A traceback has the same limits. Of a line that is longer than a quarter of them the middle is left out, such as of a long
+message; then the lines in the middle, if there are too many. `sys.last_value` is the exception with all there is.
+
+Both are of the prompt: `keelback run`, `keelback.code` and what a program prints have no such limits.
+
 ## History
 
 `$XDG_STATE_HOME/keelback/history` or `~/.local/state/keelback/history`, readable by its owner only. Every prompt appends

@@ -1,4 +1,4 @@
-//! What is looked up while nobody waits: the suggestion of the history, the signature below the text.
+//! What is looked up while nobody waits: the suggestion of the history, the signature below the text, details in the menu.
 
 use super::{Front, Record, State};
 use crate::backend::Backend;
@@ -17,6 +17,7 @@ impl<B: Backend, R: Record> Front<B, R> {
             self.with_judge(|editor, judge| editor.suggest(judge));
             self.stale |= self.editor.has_suggestion();
         }
+        self.look_up_details();
         let (text, cursor) = (self.editor.buffer().as_str(), self.editor.buffer().cursor());
         let call = in_call(&text[..cursor]);
         let wanted = call.then(|| (text.to_owned(), cursor));
@@ -28,6 +29,23 @@ impl<B: Backend, R: Record> Front<B, R> {
         if signature.as_ref() != self.editor.signature() {
             self.editor.set_signature(signature);
             self.stale = true;
+        }
+    }
+}
+
+impl<B: Backend, R: Record> Front<B, R> {
+    /// Of the candidates on the screen: there may be a thousand more.
+    fn look_up_details(&mut self) {
+        let Some(menu) = self.editor.menu_mut() else { return };
+        let (numbers, texts) = menu.without_details();
+        if numbers.is_empty() {
+            return;
+        }
+        let start = menu.range.start;
+        let details = self.backend.details(self.editor.buffer().as_str(), start, &texts);
+        self.stale |= details.iter().any(|detail| !detail.is_empty());
+        if let Some(menu) = self.editor.menu_mut() {
+            menu.set_details(&numbers, details);
         }
     }
 }

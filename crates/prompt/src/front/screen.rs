@@ -10,6 +10,7 @@ use keelback_editor::{
 use super::{Front, Record, State};
 use crate::{
     backend::{Backend, Shown},
+    bounded::bounded,
     images, show,
 };
 
@@ -209,11 +210,25 @@ impl<B: Backend, R: Record> Front<B, R> {
         text
     }
 
-    /// A traceback with the theme's colours.
+    /// A traceback with the theme's colours, and not more of it than a few screens.
     #[must_use]
     pub fn traceback_text(&self, traceback: &str) -> String {
         let mut text = String::new();
-        show::traceback(&mut text, traceback, &self.options.theme);
+        let Some(bounded) = bounded(traceback, self.options.size.columns.into()) else {
+            show::traceback(&mut text, traceback, &self.options.theme);
+            return text;
+        };
+        show::traceback(&mut text, &bounded, &self.options.theme);
+        // What no frame is told of is no Python, and kept nowhere.
+        if traceback.contains("Traceback (most recent call last)") {
+            show::styled(
+                &mut text,
+                "not all of it: sys.last_value is the exception",
+                Kind::Message,
+                &self.options.theme,
+            );
+            text.push('\n');
+        }
         text
     }
 

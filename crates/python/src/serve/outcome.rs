@@ -29,20 +29,20 @@ pub(super) fn ended(
     Evaluated { cell, outcome, wall_s: took.0, cpu_s: took.1, prompts: Some(prompts) }
 }
 
-/// A value, cut to `quota` bytes.
+/// A value, cut to `quota` bytes. `shortened` says that `pretty` is not all of it.
 pub(super) fn shown(
     cell: CellNumber,
     quota: usize,
     text: &str,
     pretty: Option<&str>,
-    cut: bool,
+    shortened: bool,
     png: Option<Vec<u8>>,
 ) -> Body {
     let short = |text: &str| text[..floor_boundary(text, quota)].to_owned();
-    let cut = cut || text.len() > quota || pretty.is_some_and(|pretty| pretty.len() > quota);
+    let cut = text.len() > quota || pretty.is_some_and(|pretty| pretty.len() > quota);
     // An image is whole or not at all.
     let png = png.filter(|png| png.len() <= quota).map(|png| STANDARD.encode(png));
-    Body::Shown(Shown { cell, text: short(text), pretty: pretty.map(short), cut, png })
+    Body::Shown(Shown { cell, text: short(text), pretty: pretty.map(short), cut, shortened, png })
 }
 
 /// The nearest character boundary at or before `index`.

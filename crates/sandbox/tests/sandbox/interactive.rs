@@ -96,14 +96,29 @@ fn a_synchronous_session_has_no_loop() {
 fn wide_values_come_with_a_text_of_several_lines() {
     let mut session = session();
     let report = session.run(Cell::interactive("[1]\n{'name': 'x' * 50, 'other': 'y' * 50}")).unwrap();
-    let [Event::Shown { pretty: None, .. }, Event::Shown { text, pretty: Some(pretty), mime }] = &report.events[..]
+    let [Event::Shown { pretty: None, .. }, Event::Shown { text, pretty: Some(pretty), cut: false, mime }] =
+        &report.events[..]
     else {
         panic!("{:?}", report.events)
     };
-    assert_eq!(text.matches('\n').count(), 0);
+    assert_eq!(text, "");
     let (x, y) = ("x".repeat(50), "y".repeat(50));
     assert_eq!(*pretty, format!("{{\n    'name': '{x}',\n    'other': '{y}'\n}}"));
     assert!(mime.0.is_empty());
+}
+
+#[test]
+fn long_values_come_without_their_middle() {
+    let mut session = session();
+    let report = session.run(Cell::interactive("'x' * 300_000\n_ == 'x' * 300_000")).unwrap();
+    let [Event::Shown { pretty: Some(pretty), cut: true, .. }, Event::Shown { text, cut: false, .. }] =
+        &report.events[..]
+    else {
+        panic!("{} events", report.events.len())
+    };
+    let part = "x".repeat(3918);
+    assert_eq!(*pretty, format!("'{part}'\n... 292,164 characters ...\n'{part}'"));
+    assert_eq!(text, "True");
 }
 
 #[test]

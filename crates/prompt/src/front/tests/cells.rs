@@ -53,6 +53,24 @@ fn a_value_that_was_cut_says_so() {
 }
 
 #[test]
+fn a_traceback_that_was_cut_says_so() {
+    let mut prompt = Prompt::new(60, 30);
+    prompt.keys("x<Enter>");
+    let traceback = format!("Traceback (most recent call last):\nValueError: {}\n", "x".repeat(300_000));
+    prompt.end(Ended { traceback: Some(traceback), ..Ended::default() });
+    // A quarter of 100 rows of 60 columns.
+    prompt.ends(&[&"x".repeat(28), "not all of it: sys.last_value is the exception", ">>> |"]);
+    let everything = prompt.everything();
+    assert!(everything.len() < 40, "{everything:#?}");
+    assert_eq!(everything[1], "Traceback (most recent call last):");
+    assert!(everything.iter().any(|row| row.contains(" ... 298,512 characters ... ")), "{everything:#?}");
+    // What is no more than a few screens is whole.
+    let traceback = format!("Traceback (most recent call last):\nValueError: {}\n", "y".repeat(900));
+    prompt.keys("x<Enter>").end(Ended { traceback: Some(traceback), ..Ended::default() });
+    prompt.ends(&[&"y".repeat(12), ">>> |"]);
+}
+
+#[test]
 fn a_cell_that_is_taller_than_the_window_is_kept_once() {
     let mut prompt = Prompt::new(20, 5);
     prompt.keys("<F3>");

@@ -47,6 +47,19 @@ fn the_menu_is_walked_and_enter_takes_an_entry() {
 }
 
 #[test]
+fn details_are_looked_up_when_the_menu_stands() {
+    let mut prompt = Prompt::new(50, 10);
+    prompt.keys("1 + pa<Tab><Tab>").shows(&[
+        ">>> 1 + pa|",
+        "parse    function  parse?",
+        "partial  class  partial?",
+        "path     module  path?",
+    ]);
+    prompt.keys("r<Tab>");
+    assert_eq!(prompt.front.backend.told, [r#"details of ["parse", "partial", "path"] at 4"#]);
+}
+
+#[test]
 fn typing_narrows_the_menu() {
     let mut prompt = menu();
     prompt.keys("r");

@@ -107,7 +107,7 @@ impl Fake {
 }
 
 pub(crate) fn shown(cell: CellNumber, text: &str) -> Body {
-    Body::Shown(Shown { cell, text: text.into(), pretty: None, cut: false, png: None })
+    Body::Shown(Shown { cell, text: text.into(), pretty: None, cut: false, shortened: false, png: None })
 }
 
 impl Application for Fake {
