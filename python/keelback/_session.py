@@ -155,6 +155,14 @@ class Session:
 
         The result is a pair of code objects, to be run in this order, of which either may be None.
         """
+        if "\n" not in source:
+            try:
+                code = compile(source, filename, "single", self._flags(), True)
+            except (SyntaxError, RecursionError):
+                pass  # a compound statement, or it is wrong: found out below
+            else:
+                self.flags |= code.co_flags & _FUTURES
+                return None, code
         end = _silent_end(source) if len(source) >= _LONG else 0
         if end:
             flags = self.flags
