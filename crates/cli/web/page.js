@@ -60,7 +60,7 @@ const ask = (dialog) => new Promise((resolve) => {
   dialog.showModal();
 });
 
-const showTree = taskTree($("tree"), async (task) => {
+const tree = taskTree($("tree"), async (task) => {
   $("confirm-text").textContent = `Cancel task ${task.name} (${task.coroutine})? It gets a CancelledError where it waits.`;
   if (await ask($("confirm"))) say({ op: "cancel", task: task.id });
 });
@@ -69,7 +69,7 @@ function showTasks({ tasks, more, failure }) {
   $("tasks-none").hidden = !failure && tasks.length > 0;
   $("tasks-none").textContent = failure ?? "No tasks";
   if (failure) return; // what was known stays
-  showTree(tasks);
+  tree.show(tasks);
   $("tasks-count").textContent = tasks.length ? `${tasks.length}${more ? "+" : ""}` : "";
 }
 
@@ -151,7 +151,10 @@ const EVENTS = {
   ended: () => notice("This prompt has ended.", "Open another", () => connect(true)),
   refused: ({ message }) => over(`There is no prompt: ${message}.`, "Try again", () => connect()),
   taken: () => over("This prompt is open in another tab.", "Use it here", () => connect()),
-  gone: ({ reason }) => over(`The connection has ended: ${reason}.`, "Try again", () => connect()),
+  gone: ({ reason }) => {
+    tree.end();
+    over(`The connection has ended: ${reason}.`, "Try again", () => connect());
+  },
 };
 
 function connect(isNew = false) {
