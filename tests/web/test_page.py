@@ -183,7 +183,7 @@ class PageTest(PageCase):
     def test_the_end_of_the_program(self):
         page = self.open_prompt()
         self.program.kill()
-        page.wait("document.getElementById('notice').innerText.includes('the program has ended')")
+        page.wait("document.getElementById('notice').innerText.includes('The program has ended.')")
         self.assertEqual(self.command.wait(20), 1)
 
     def test_the_end_of_the_command(self):

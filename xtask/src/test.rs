@@ -204,7 +204,7 @@ fn page(root: &Path, count: &mut Count) -> Result<()> {
     crate::build(root)?;
     writeln!(io::stdout(), "\nthe page in a browser")?;
     let mut command = Command::new(python);
-    command.current_dir(root.join("tests/web")).args(["-W", "error", "-m", "unittest", "test_page"]);
+    command.current_dir(root.join("tests/web")).args(["-W", "error", "-m", "unittest", "test_page", "test_served"]);
     command.env("KEELBACK", crate::target(root).join("release/keelback"));
     unittest(&mut command, count).context("the page was not tested")
 }

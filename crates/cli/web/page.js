@@ -89,9 +89,10 @@ function showHeld({ held_s, by, frames }) {
 $("held-close").addEventListener("click", () => { $("held").hidden = true; });
 
 let onNotice = () => {};
-function notice(text, button, action) {
+function notice(text, button = "", action = () => {}) {
   $("notice-text").textContent = text;
   $("notice-button").textContent = button;
+  $("notice-button").hidden = !button;
   onNotice = action;
   $("notice").hidden = false;
 }
@@ -153,7 +154,9 @@ const EVENTS = {
   taken: () => over("This prompt is open in another tab.", "Use it here", () => connect()),
   gone: ({ reason }) => {
     tree.end();
-    over(`The connection has ended: ${reason}.`, "Try again", () => connect());
+    $("tasks-none").hidden = $("tree").hasChildNodes(); // that they cannot be asked for any more is no news
+    // The command has ended too, and another one has another address.
+    over(`${reason.charAt(0).toUpperCase()}${reason.slice(1)}. This page ends here: \`keelback attach --web\` opens another.`);
   },
 };
 
