@@ -223,3 +223,24 @@ impl Known {
 pub(super) fn json(message: &impl Serialize) -> Option<Message> {
     serde_json::to_string(message).ok().map(Message::from)
 }
+
+#[cfg(test)]
+mod tests {
+    use keelback_wire::reply::TaskInfo;
+
+    use super::*;
+
+    fn tasks(name: &str, age_s: f64, age_max_s: Option<f64>) -> Tasks {
+        let task = TaskInfo { id: 1, name: name.into(), age_s, age_max_s, ..TaskInfo::default() };
+        Tasks { list: TaskList { tasks: vec![task], more: false }, failure: None }
+    }
+
+    #[test]
+    fn tasks_that_have_only_grown_older_are_no_news() {
+        let before = tasks("a", 1.0, Some(1.5));
+        assert!(before.ageless() == tasks("a", 3.0, Some(3.5)).ageless());
+        assert!(before.ageless() != tasks("b", 1.0, Some(1.5)).ageless());
+        assert!(before.later(Duration::from_secs(2)) == tasks("a", 3.0, Some(3.5)));
+        assert!(tasks("a", 1.0, None).later(Duration::from_secs(2)) == tasks("a", 3.0, None));
+    }
+}
