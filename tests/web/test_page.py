@@ -127,11 +127,11 @@ class PageTest(PageCase):
         # Within a pane it is Tab that goes on: to a task, to the button that cancels it, to the next task.
         page.key("F6", number=117, modifiers=8)
         reached = []
+        focused = "document.activeElement"
         for _ in range(3):
-            reached.append(page.evaluate("document.activeElement.ariaLabel ?? document.activeElement.innerText.split('\\n')[0]"))
+            reached.append(page.evaluate(f"{focused}.ariaLabel ?? {focused}.innerText.split('\\n')[0]"))
             page.key("Tab", number=9)
-        self.assertEqual([name.removesuffix("rest").removesuffix("work") for name in reached],
-                         ["nightly", "Cancel task nightly", "order 1841"])
+        self.assertEqual(reached, ["nightly", "Cancel task nightly", "order 1841"])
         named = "element.ariaLabel || element.textContent.trim() || element.getAttribute('aria-labelledby')"
         reached = "document.querySelectorAll('button:not(#notice *), textarea, [tabindex=\"0\"]')"
         nameless = page.evaluate(f"[...{reached}].filter(element => !({named})).map(element => element.outerHTML)")
