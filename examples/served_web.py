@@ -1,6 +1,6 @@
 """A web service with a prompt in it.
 
-    pip install keelback aiohttp
+    pip install . aiohttp
     python served_web.py
     keelback attach           # in another terminal
 

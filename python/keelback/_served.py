@@ -25,7 +25,7 @@ _AGAIN = 0.005
 class Request:
     """A cell that a client wants run. It is what `_steps.innermost` calls the cell by."""
 
-    __slots__ = ("_began", "_took", "computed", "interrupted", "number", "quota", "session", "thread")
+    __slots__ = ("_took", "began", "computed", "interrupted", "number", "quota", "session", "thread")
 
     def __init__(self, session, number, quota):
         self.session = session
@@ -37,13 +37,13 @@ class Request:
 
     def begin(self):
         self._took = None
-        self._began = time.perf_counter()
+        self.began = time.perf_counter()
         self.computed = time.thread_time()
 
     def stop(self):
         """In the thread of the cell: seconds by the clock, and of its processor."""
         if self._took is None:
-            self._took = time.perf_counter() - self._began, max(0.0, time.thread_time() - self.computed)
+            self._took = time.perf_counter() - self.began, max(0.0, time.thread_time() - self.computed)
         return self._took
 
     def take_interrupt(self):

@@ -165,7 +165,7 @@ class Steps(Coroutine):
 
     def __init__(self, coroutine, cell, names=None, context=None):
         self._coroutine = coroutine
-        self._cell = cell
+        self.cell = cell
         self._names = names
         self._run = None if context is None else context.run
         self._stack = _stacks.setdefault(threading.get_ident(), [])
@@ -184,7 +184,7 @@ class Steps(Coroutine):
 
     def _step(self, resume, *arguments):
         stack = self._stack
-        stack.append(self._cell)
+        stack.append(self.cell)
         names = self._names
         if names is not None:
             names.enter()

@@ -9,6 +9,7 @@ import linecache
 import os
 import sys
 import threading
+import time
 import weakref
 
 __all__ = ["Tasks", "stacks"]
@@ -19,43 +20,64 @@ TASKS_MAX = 1000
 FRAMES_MAX = 100
 
 
+class _Seen:
+    """What is kept of a task: its number, when it was seen first, and the last look before that."""
+
+    __slots__ = ("number", "first", "before")
+
+    def __init__(self, number, first, before):
+        self.number, self.first, self.before = number, first, before
+
+
 class Tasks:
     """The tasks of loops. Each keeps the number it was given, which no other one gets."""
 
     def __init__(self):
-        self._numbers = weakref.WeakKeyDictionary()
+        self._seen = weakref.WeakKeyDictionary()
         self._last = 0
+        # The loop that was looked at, and when.
+        self._looked_at = None, None
 
     def find(self, number):
         """The task with a number, or None."""
-        for task, known in list(self._numbers.items()):
-            if known == number:
+        for task, seen in list(self._seen.items()):
+            if seen.number == number:
                 return task
         return None
 
     def list(self, loop):
-        """`(tasks, more)`: rows of number, name, coroutine, numbers of those that await it, session, frames.
+        """`(tasks, more)`: rows of number, name, coroutine, numbers of those that await it, session, frames, age, age_max.
 
-        Tasks that are awaited come after those that await them.
+        asyncio does not note when a task was made. It is at least *age* old, the seconds since it was seen first, and at
+        most *age_max*, those since the last look at this loop in which it was not there; None where that was the first.
+        Those of cells are known. Tasks that are awaited come after those that await them.
         """
-        found = sorted(asyncio.all_tasks(loop), key=self._number)
+        now = time.perf_counter()
+        found = asyncio.all_tasks(loop)
+        last_loop, looked = self._looked_at
+        self._looked_at = loop, now
+        before = looked if last_loop is loop else None
+        for task in found:
+            if task not in self._seen:
+                self._last += 1
+                began = _began(task)
+                times = (now, before) if began is None else (began, began)
+                self._seen[task] = _Seen(self._last, *times)
+        found = sorted(found, key=self._number)
         more = len(found) > TASKS_MAX
         found = found[:TASKS_MAX]
         awaited_by = _awaited_by(found)
         rows = []
         for task in _parents_first(found, awaited_by):
             numbers = sorted(self._number(parent) for parent in awaited_by[task])
-            rows.append(
-                (self._number(task), task.get_name(), _coroutine_name(task), numbers, _session_of(task), _frames(task))
-            )
+            seen = self._seen[task]
+            age, age_max = now - seen.first, None if seen.before is None else now - seen.before
+            what = task.get_name(), _coroutine_name(task), numbers, _session_of(task), _frames(task)
+            rows.append((seen.number, *what, age, age_max))
         return rows, more
 
     def _number(self, task):
-        number = self._numbers.get(task)
-        if number is None:
-            self._last += 1
-            number = self._numbers[task] = self._last
-        return number
+        return self._seen[task].number
 
 
 def _parents_first(tasks, awaited_by):
@@ -125,6 +147,15 @@ def _coroutine_name(task):
     coroutine = task.get_coro()
     name = getattr(coroutine, "__qualname__", None)
     return name if isinstance(name, str) else type(coroutine).__qualname__
+
+
+def _began(task):
+    """When the cell began that a task runs; None of other tasks."""
+    steps = sys.modules.get(f"{__package__}._steps")
+    coroutine = task.get_coro()
+    if steps is None or not isinstance(coroutine, steps.Steps):
+        return None
+    return getattr(coroutine.cell.request, "began", None)
 
 
 def _session_of(task):

@@ -286,6 +286,18 @@ class Questions(ServeTest):
         group = next(task for task in tasks if task["name"] == "group")
         client.call("cancel", task=group["id"])
         self.assertEqual(client.eval("await asyncio.wait(parents[:1]); parents[0].cancelled()")[1].splitlines()[-1], "True")
+        for task in tasks:
+            self.assertGreaterEqual(task["age_s"], 0)
+            self.assertIsNone(task["age_max_s"])  # nobody looked before they were there
+        client.eval("later = asyncio.create_task(leaf(), name='later')")
+        later = next(task for task in client.call("tasks")["tasks"] if task["name"] == "later")
+        self.assertLessEqual(later["age_s"], later["age_max_s"])
+        cell = client.send("eval", session=client.session, source="print('begun'); await asyncio.sleep(60)")
+        client.until_text("begun")
+        own = next(task for task in client.call("tasks")["tasks"] if "-cell-" in task["name"])
+        self.assertEqual(own["age_s"], own["age_max_s"])
+        client.call("interrupt", session=client.session)
+        client.wait(cell)
         with self.assertRaises(Refused) as refused:
             client.call("cancel", task=9999)
         self.assertEqual(refused.exception.args[0], "unknown")

@@ -36,7 +36,7 @@ class Server:
                        "text": ""} for frame in task.get_stack()]
             if task.get_coro().__name__ in ("work", "rest"):
                 found.append({"id": number, "name": task.get_name(), "coroutine": task.get_coro().__name__,
-                              "awaited_by": [], "session": None, "frames": frames})
+                              "awaited_by": [], "session": None, "frames": frames, "age_s": 0.0, "age_max_s": None})
         return sorted(found, key=lambda task: task["name"])
 
     def cancel(self, number):

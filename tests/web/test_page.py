@@ -1,71 +1,39 @@
-"""The page of `keelback attach --web` in headless Chromium, before a program that is served.
-
-`KEELBACK` names the command, `CHROMIUM` another browser than the one on PATH; `PICTURES` a folder for screenshots.
-"""
+"""The page of `keelback attach --web` in headless Chromium, before a program that speaks as the test wants it to."""
 
 import json
-import os
-import shutil
+import re
 import signal
 import subprocess
 import sys
-import tempfile
 import unittest
 from pathlib import Path
 
-from devtools import Browser
+from pages import ROWS, TASKS, PageCase
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-KEELBACK = os.environ.get("KEELBACK") or str(ROOT / "target/release/keelback")
-ROWS = "(document.querySelector('.xterm-rows')?.innerText ?? '').replaceAll('\\u00a0', ' ')"
-TASKS = "[...document.querySelectorAll('.task .name')].map(name => name.textContent).join()"
+BACKGROUNDS = {"light": "rgb(255, 255, 255)", "dark": "rgb(22, 24, 29)"}
+SPANS = "document.querySelectorAll('.xterm-rows span')"
+LOOKS = "[span.textContent, getComputedStyle(span).color, span.style.backgroundColor]"
 
 
-class PageTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.profile = tempfile.mkdtemp(prefix="page-test-")
-        cls.addClassCleanup(shutil.rmtree, cls.profile, ignore_errors=True)
-        cls.browser = Browser(cls.profile)
-        cls.addClassCleanup(cls.browser.close)
+def contrast(one, other):
+    """The contrast ratio of two colours, as WCAG 2 defines it."""
+    lights = []
+    for color in (one, other):
+        channels = [int(number) / 255 for number in re.findall(r"\d+", color)[:3]]
+        linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
+        lights.append(0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2])
+    return (max(lights) + 0.05) / (min(lights) + 0.05)
 
+
+class PageTest(PageCase):
     def setUp(self):
-        self.folder = tempfile.mkdtemp(prefix="page-test-")
-        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        super().setUp()
         socket = self.folder + "/socket"
         program = Path(__file__).with_name("program.py")
         self.program = self.start([sys.executable, str(program), socket], stdin=subprocess.PIPE)
         self.assertEqual(self.program.stdout.readline(), "ready\n")
-        self.attach = self.start([KEELBACK, "attach", socket, "--web", "--no-open"], stdin=subprocess.DEVNULL)
-        self.assertIn("shop.py", self.attach.stdout.readline())
-        self.url = self.attach.stdout.readline().strip()
-
-    def start(self, command, **options):
-        strange = ("KEELBACK", "PYTHON", "NO_COLOR", "XDG_")
-        env = {name: value for name, value in os.environ.items() if not name.startswith(strange)}
-        env |= {"HOME": self.folder, "KEELBACK_HISTORY": self.folder + "/history"}
-        process = subprocess.Popen(command, env=env, cwd=self.folder, stdout=subprocess.PIPE, text=True, **options)
-        self.addCleanup(self.end, process)
-        return process
-
-    def end(self, process):
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-        for stream in (process.stdin, process.stdout, process.stderr):
-            if stream:
-                stream.close()
-
-    def open(self, url=None, **options):
-        page = self.browser.page(**options)
-        self.addCleanup(page.close)
-        page.open(url or self.url)
-        return page
-
-    def open_prompt(self, **options):
-        page = self.open(**options)
-        page.wait(ROWS + ".includes('>>>')")
-        return page
+        self.command = self.attach(socket)
+        self.assertIn("shop.py", self.command.title)
 
     def tell(self, code):
         """Run a line in the program itself."""
@@ -155,17 +123,48 @@ class PageTest(unittest.TestCase):
             page.key("F6", number=117, modifiers=modifiers)
             seen.append(page.evaluate(pane))
         self.assertEqual(seen, ["tasks", "output", "prompt", "output"])
+        self.assertEqual(page.evaluate("document.documentElement.lang"), "en")
+        # Within a pane it is Tab that goes on: to a task, to the button that cancels it, to the next task.
+        page.key("F6", number=117, modifiers=8)
+        reached = []
+        focused = "document.activeElement"
+        for _ in range(3):
+            reached.append(page.evaluate(f"{focused}.ariaLabel ?? {focused}.innerText.split('\\n')[0]"))
+            page.key("Tab", number=9)
+        self.assertEqual(reached, ["nightly", "Cancel task nightly", "order 1841"])
         named = "element.ariaLabel || element.textContent.trim() || element.getAttribute('aria-labelledby')"
         reached = "document.querySelectorAll('button:not(#notice *), textarea, [tabindex=\"0\"]')"
         nameless = page.evaluate(f"[...{reached}].filter(element => !({named})).map(element => element.outerHTML)")
         self.assertEqual(nameless, [])
 
+    def test_colours_follow_the_scheme(self):
+        page = self.open_prompt(scheme="light")
+        codes = {"palette": "31", "fixed": "38;5;22", "exact": "38;2;240;240;240"}
+        printed = "".join(rf"\x1b[{code}m{name}\x1b[m " for name, code in codes.items())
+        page.type(f"print('{printed}')  # coloured")
+        page.enter()
+        page.wait(ROWS + ".includes('palette fixed exact')")
+        color = f"getComputedStyle([...{SPANS}].find(span => span.textContent.trim() === '{{}}')).color"
+        seen = {"palette": set(), "fixed": set(), "exact": set(), ">>>": set()}
+        for scheme, red in (("light", "rgb(179, 38, 30)"), ("dark", "rgb(240, 113, 120)"), ("light", "rgb(179, 38, 30)")):
+            page.scheme(scheme)
+            page.wait(f"{color.format('palette')} === '{red}'")
+            for text, colors in seen.items():
+                colors.add(page.evaluate(color.format(text)))
+            shown = page.evaluate(f"[...{SPANS}].filter(span => span.textContent.trim()).map(span => {LOOKS})")
+            for text, fore, back in shown:
+                with self.subTest(scheme=scheme, text=text):
+                    self.assertGreater(contrast(fore, back or BACKGROUNDS[scheme]), 4.4)
+        self.assertEqual({len(colors) for colors in seen.values()}, {2})
+        self.assertIn("rgb(240, 240, 240)", seen["exact"])
+        self.assertEqual(page.complaints(), [])
+
     def test_sizes_and_schemes(self):
         address = self.open_prompt().evaluate("location.href")
         style = "getComputedStyle(document.querySelector('.xterm-{}')).backgroundColor"
         box = "JSON.stringify(document.getElementById('{}').getBoundingClientRect())"
-        for width, height in ((1280, 800), (420, 800)):
-            for scheme, color in (("light", "rgb(255, 255, 255)"), ("dark", "rgb(22, 24, 29)")):
+        for width, height in ((1280, 800), (390, 800)):
+            for scheme, color in BACKGROUNDS.items():
                 with self.subTest(width=width, scheme=scheme):
                     page = self.open_prompt(url=address, width=width, height=height, scheme=scheme)
                     page.type("def f(x):")
@@ -179,20 +178,19 @@ class PageTest(unittest.TestCase):
                         self.assertGreater(edges["height"], 100)
                         self.assertLessEqual(edges["right"], width)
                         self.assertLessEqual(edges["bottom"], height)
-                    if folder := os.environ.get("PICTURES"):
-                        page.picture(f"{folder}/{width}-{scheme}.png")
+                    self.picture(page, f"{width}-{scheme}")
 
     def test_the_end_of_the_program(self):
         page = self.open_prompt()
         self.program.kill()
-        page.wait("document.getElementById('notice').innerText.includes('the program has ended')")
-        self.assertEqual(self.attach.wait(20), 1)
+        page.wait("document.getElementById('notice').innerText.includes('The program has ended.')")
+        self.assertEqual(self.command.wait(20), 1)
 
     def test_the_end_of_the_command(self):
         page = self.open_prompt()
-        self.attach.send_signal(signal.SIGINT)
+        self.command.send_signal(signal.SIGINT)
         page.wait("document.getElementById('notice').innerText.includes('was stopped')")
-        self.assertEqual(self.attach.wait(20), 0)
+        self.assertEqual(self.command.wait(20), 0)
 
 
 if __name__ == "__main__":

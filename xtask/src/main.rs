@@ -41,7 +41,7 @@ usage: cargo xtask TASK
   guest                     builds the guest image from its sources into guest/artefact
   guest --check             says whether guest/artefact is what the sources give, without building
   guest --check --rebuild   builds it anew and compares bit for bit
-  web                       builds the page of `keelback attach --web` with npm into crates/cli/assets/web
+  web                       bundles the script and style of `keelback attach --web` with npm into crates/cli/assets/web
   web --check               says whether it was made from its sources, without building
   conformance [MODULE...]   runs CPython's own tests in the sandbox; without MODULE writes docs/conformance.md
   network                   runs requests, urllib3 and httpx in the sandbox and natively, against servers on loopback

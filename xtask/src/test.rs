@@ -104,6 +104,7 @@ fn pythons(root: &Path, count: &mut Count) -> Result<()> {
         let modules = ["test_pty", "test_loop", "test_embedded"];
         command.current_dir(root.join("tests/prompt")).args(["-W", "error", "-m", "unittest"]).args(modules);
         unittest(&mut command, count).with_context(|| format!("the tests of the prompt did not run on {version}"))?;
+        window(root, &python, version, count)?;
         live(root, &python, "console.py", "", count)?;
         live(root, &python, "served.py", "", count)?;
         replaced_modules(root, &python, version, count)?;
@@ -116,6 +117,20 @@ fn pythons(root: &Path, count: &mut Count) -> Result<()> {
         bail!("no Python from 3.10 to 3.13 is installed (looked on PATH and in pyenv's folder)");
     }
     Ok(())
+}
+
+/// The console beside a window, where Python has Tk.
+fn window(root: &Path, python: &Path, version: &str, count: &mut Count) -> Result<()> {
+    let mut look = Command::new(python);
+    look.args(["-c", "import tkinter"]).stderr(Stdio::null());
+    if !look.status().is_ok_and(|status| status.success()) {
+        writeln!(io::stdout(), "\nPython {version} has no Tk: the console beside a window was not run")?;
+        return Ok(());
+    }
+    tools::need(&["Xvfb"], "xvfb", "the console beside a window is tested on")?;
+    let mut command = Command::new(python);
+    command.current_dir(root.join("tests/python")).args(["-W", "error", "-m", "unittest", "test_window"]);
+    unittest(&mut command, count).with_context(|| format!("the console beside a window did not run on {version}"))
 }
 
 /// CPython's own tests of the standard modules that the package replaces, where they are installed.
@@ -189,7 +204,7 @@ fn page(root: &Path, count: &mut Count) -> Result<()> {
     crate::build(root)?;
     writeln!(io::stdout(), "\nthe page in a browser")?;
     let mut command = Command::new(python);
-    command.current_dir(root.join("tests/web")).args(["-W", "error", "-m", "unittest", "test_page"]);
+    command.current_dir(root.join("tests/web")).args(["-W", "error", "-m", "unittest", "test_page", "test_served"]);
     command.env("KEELBACK", crate::target(root).join("release/keelback"));
     unittest(&mut command, count).context("the page was not tested")
 }

@@ -1,4 +1,5 @@
-//! The page of `keelback attach --web`: built from `crates/cli/web` with packages from npm, or checked against it.
+//! The script and the style sheet of `keelback attach --web`: built from `crates/cli/web` with packages from npm, or checked
+//! against it.
 
 use std::{
     fs,
@@ -13,6 +14,8 @@ use crate::check as run;
 
 const SOURCES: &str = "crates/cli/web";
 const ASSETS: &str = "crates/cli/assets/web";
+/// Sources that the command holds as they are: nothing is built of them.
+const AS_THEY_ARE: [&str; 2] = ["icon.svg", "index.html"];
 /// Packages whose code is in the page.
 const PACKAGES: [&str; 2] = ["@xterm/xterm", "@xterm/addon-fit"];
 /// What the page is built with.
@@ -36,9 +39,6 @@ pub(crate) fn build(root: &Path) -> Result<()> {
     bundle.current_dir(&work).args(["page.js", "page.css", "--bundle", "--minify", "--format=esm"]);
     bundle.args(["--target=es2022,safari16", "--legal-comments=none", "--log-level=warning"]);
     run(bundle.arg(format!("--outdir={}", assets.display())))?;
-    for name in ["index.html", "icon.svg"] {
-        fs::copy(sources.join(name), assets.join(name))?;
-    }
     fs::write(assets.join("VERSIONS"), versions(&work)?)?;
     fs::write(assets.join("LICENCES"), licences(&work)?)?;
     fs::write(assets.join("SHA256SUMS"), sums(root)?)?;
@@ -59,12 +59,13 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The hashes of all sources and assets.
+/// The hashes of the assets and of what they are built of.
 fn sums(root: &Path) -> Result<String> {
     let mut command = Command::new("sha256sum");
     command.current_dir(root);
     for folder in [SOURCES, ASSETS] {
-        for name in names(&root.join(folder))?.into_iter().filter(|name| name != "SHA256SUMS") {
+        let others = |name: &String| name != "SHA256SUMS" && !AS_THEY_ARE.contains(&name.as_str());
+        for name in names(&root.join(folder))?.into_iter().filter(others) {
             command.arg(format!("{folder}/{name}"));
         }
     }

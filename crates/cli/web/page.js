@@ -60,7 +60,7 @@ const ask = (dialog) => new Promise((resolve) => {
   dialog.showModal();
 });
 
-const showTree = taskTree($("tree"), async (task) => {
+const tree = taskTree($("tree"), async (task) => {
   $("confirm-text").textContent = `Cancel task ${task.name} (${task.coroutine})? It gets a CancelledError where it waits.`;
   if (await ask($("confirm"))) say({ op: "cancel", task: task.id });
 });
@@ -69,7 +69,7 @@ function showTasks({ tasks, more, failure }) {
   $("tasks-none").hidden = !failure && tasks.length > 0;
   $("tasks-none").textContent = failure ?? "No tasks";
   if (failure) return; // what was known stays
-  showTree(tasks);
+  tree.show(tasks);
   $("tasks-count").textContent = tasks.length ? `${tasks.length}${more ? "+" : ""}` : "";
 }
 
@@ -89,9 +89,10 @@ function showHeld({ held_s, by, frames }) {
 $("held-close").addEventListener("click", () => { $("held").hidden = true; });
 
 let onNotice = () => {};
-function notice(text, button, action) {
+function notice(text, button = "", action = () => {}) {
   $("notice-text").textContent = text;
   $("notice-button").textContent = button;
+  $("notice-button").hidden = !button;
   onNotice = action;
   $("notice").hidden = false;
 }
@@ -151,7 +152,12 @@ const EVENTS = {
   ended: () => notice("This prompt has ended.", "Open another", () => connect(true)),
   refused: ({ message }) => over(`There is no prompt: ${message}.`, "Try again", () => connect()),
   taken: () => over("This prompt is open in another tab.", "Use it here", () => connect()),
-  gone: ({ reason }) => over(`The connection has ended: ${reason}.`, "Try again", () => connect()),
+  gone: ({ reason }) => {
+    tree.end();
+    $("tasks-none").hidden = $("tree").hasChildNodes(); // that they cannot be asked for any more is no news
+    // The command has ended too, and another one has another address.
+    over(`${reason.charAt(0).toUpperCase()}${reason.slice(1)}. This page ends here: \`keelback attach --web\` opens another.`);
+  },
 };
 
 function connect(isNew = false) {

@@ -3,6 +3,9 @@
 // Files of Python's own library.
 const LIBRARY = /[/\\]python3\.\d+[/\\](?!(site|dist)-packages[/\\])|^<frozen /;
 
+// From how many seconds on an age is told in a unit, and its length: as `keelback attach` does.
+const UNITS = [[172_800, "d", 86_400], [7200, "h", 3600], [120, "min", 60], [0, "s", 1]];
+
 // A tree in the list `root`; `cancel` is called with the task whose button was pressed.
 export function taskTree(root, cancel) {
   const items = new Map(); // id → its elements, kept so that what is open and has the focus stays so
@@ -18,6 +21,7 @@ export function taskTree(root, cancel) {
       name: add(what, "span", "name"),
       coroutine: add(what, "span", "coroutine"),
       session: add(what, "span", "session"),
+      age: add(what, "span", "age"),
       where: add(summary, "div", "where"),
       frames: add(details, "ol"),
       button: add(row, "button"),
@@ -46,7 +50,16 @@ export function taskTree(root, cancel) {
     made.frames.replaceChildren(...task.frames.map(frameLine));
   }
 
-  return (tasks) => {
+  // Told once; counted on from there.
+  const showAge = ({ task, toldAt, age }) => {
+    const text = ageText(task, (performance.now() - toldAt) / 1000);
+    if (age.textContent === text) return;
+    age.textContent = text;
+    age.title = text.startsWith("≥") ? "It was there when it was seen first: it may be older" : "";
+  };
+  const clock = setInterval(() => items.forEach(showAge), 500);
+
+  const show = (tasks) => {
     const seen = new Set(tasks.map((task) => task.id));
     for (const [id, made] of items) {
       if (!seen.has(id)) {
@@ -59,6 +72,8 @@ export function taskTree(root, cancel) {
       const made = items.get(task.id) ?? make(task);
       items.set(task.id, made);
       update(made, task);
+      made.toldAt = performance.now();
+      showAge(made);
       // Parents come before children; of several the first has it.
       const parent = task.awaited_by.find((id) => placed.has(id));
       const list = parent === undefined ? root : items.get(parent).children;
@@ -69,6 +84,20 @@ export function taskTree(root, cancel) {
       if (list.children[position] !== made.item) list.insertBefore(made.item, list.children[position] ?? null);
     }
   };
+  return {
+    show,
+    // No task grows older than its program.
+    end: () => clearInterval(clock),
+  };
+}
+
+// `12 s`; `≥ 12 s` of a task that may be older. Nothing as long as it was not there longer than somebody looks.
+function ageText({ age_s, age_max_s }, later) {
+  const isKnown = age_max_s !== null && age_max_s - age_s <= 1;
+  const seconds = Math.floor(age_s + later);
+  if (!isKnown && seconds < 1) return "";
+  const [, unit, length] = UNITS.find(([from]) => seconds >= from);
+  return `${isKnown ? "" : "≥ "}${Math.floor(seconds / length)} ${unit}`;
 }
 
 function frameLine(frame) {

@@ -32,6 +32,11 @@ document.createElement = (name, options) => {
   if (name === "style") element.nonce = nonce;
   return element;
 };
+// And colours outside of the palette into style attributes, which it lets in by no nonce: properties are free to scripts.
+HTMLSpanElement.prototype.setAttribute = function (name, value) {
+  if (name === "style") this.style.cssText = value;
+  else Element.prototype.setAttribute.call(this, name, value);
+};
 
 // A terminal in `element`, which hands keys to `send` as bytes and calls `resized` with columns and rows.
 // `leave` is called where a key goes to the next pane.
@@ -39,6 +44,8 @@ export function openTerminal(element, { send, resized, leave }) {
   const terminal = new Terminal({
     fontFamily: getComputedStyle(document.documentElement).getPropertyValue("--mono"),
     fontSize: 14, lineHeight: 1.15, scrollback: 5000, convertEol: true, theme: theme(),
+    // Programs that name colours outside of the palette know nothing of the background: WCAG's level AA for text.
+    minimumContrastRatio: 4.5,
     cursorBlink: !matchMedia("(prefers-reduced-motion: reduce)").matches,
   });
   const fit = new FitAddon();
@@ -64,15 +71,7 @@ export function openTerminal(element, { send, resized, leave }) {
     return !(alone && (event.key === "v" || (event.key === "c" && terminal.hasSelection())));
   });
 
-  // The prompt chooses its colours by the background, as a terminal tells of it.
-  const tellBackground = () => {
-    const [, ...rgb] = /#(..)(..)(..)/.exec(theme().background);
-    send(encoder.encode(`\x1b]11;rgb:${rgb.map((part) => part + part).join("/")}\x1b\\`));
-  };
-  dark.addEventListener("change", () => {
-    terminal.options.theme = theme();
-    tellBackground();
-  });
+  dark.addEventListener("change", () => { terminal.options.theme = theme(); });
 
   let isFixed = false;
   new ResizeObserver(() => isFixed || fit.fit()).observe(element);
@@ -88,7 +87,6 @@ export function openTerminal(element, { send, resized, leave }) {
       terminal.write(bytes, () => {
         isFixed = false;
         fit.fit();
-        tellBackground();
       });
     },
     readAloud: (on) => { terminal.options.screenReaderMode = on; },

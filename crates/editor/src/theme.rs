@@ -277,6 +277,16 @@ mod tests {
         }
     }
 
+    #[test] // whoever has a palette for light and one for dark leaves all to it
+    fn the_dark_theme_has_colours_of_the_palette_alone() {
+        for (name, kind) in KINDS {
+            let style = Theme::dark().style(kind);
+            for color in [style.foreground, style.background].into_iter().flatten() {
+                assert!(matches!(color, Color::Palette(_)), "{name}: {color:?}");
+            }
+        }
+    }
+
     #[test]
     fn styles_are_read_from_words() {
         let red = Style { foreground: Some(Color::Palette(1)), bold: true, ..Style::default() };

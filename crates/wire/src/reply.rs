@@ -230,6 +230,19 @@ pub struct TaskInfo {
     pub session: Option<String>,
     /// Where it waits, the outermost first.
     pub frames: Vec<Frame>,
+    /// Seconds since the server saw it first: it is at least so old.
+    pub age_s: f64,
+    /// Seconds since the server looked and it was not there: it is not older. None if it was there at the first look.
+    #[serde(default)]
+    pub age_max_s: Option<f64>,
+}
+
+impl TaskInfo {
+    /// Whether `age_s` is its age, to a second; otherwise it may be older.
+    #[must_use]
+    pub fn is_age_known(&self) -> bool {
+        self.age_max_s.is_some_and(|max| max - self.age_s <= 1.0)
+    }
 }
 
 /// The answer to `stacks`.

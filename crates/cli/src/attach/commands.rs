@@ -91,6 +91,9 @@ impl Tree<'_> {
             return;
         }
         let mut line = format!("{} {}  {}", task.id, task.name, task.coroutine);
+        if let Some(age) = task_age(task) {
+            line.push_str(&format!("  {age}"));
+        }
         if let Some(session) = &task.session {
             line.push_str(&format!("  [session {session}]"));
         }
@@ -110,6 +113,16 @@ impl Tree<'_> {
             let (branch, rest) = if last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
             self.add(child, &format!("{below}{branch}"), &format!("{below}{rest}"));
         }
+    }
+}
+
+/// `12 s`; `≥ 12 s` of a task that was there before the server looked; None where it has looked just now.
+fn task_age(task: &TaskInfo) -> Option<String> {
+    let seen = Duration::try_from_secs_f64(task.age_s).unwrap_or_default();
+    match task.is_age_known() {
+        true => Some(age(seen)),
+        false if seen.as_secs() > 0 => Some(format!("≥ {}", age(seen))),
+        false => None,
     }
 }
 
@@ -146,13 +159,14 @@ mod tests {
     fn task(id: u64, name: &str, awaited_by: &[u64]) -> TaskInfo {
         let frame = |file: &str, line| Frame { file: file.into(), line, function: name.into(), text: "await x".into() };
         let frames = vec![frame("app.py", 3), frame("/usr/lib/python3.13/asyncio/tasks.py", 700)];
-        TaskInfo { id, name: name.into(), coroutine: "f".into(), awaited_by: awaited_by.into(), session: None, frames }
+        let (name, coroutine, awaited_by) = (name.into(), "f".into(), awaited_by.into());
+        TaskInfo { id, name, coroutine, awaited_by, session: None, frames, age_s: 12.4, age_max_s: Some(12.9) }
     }
 
     #[test]
     fn tasks_are_below_what_awaits_them() {
         let tasks = vec![task(1, "a", &[]), task(2, "b", &[1]), task(3, "c", &[2]), task(4, "d", &[1])];
-        let at = |name: &str| format!("f  app.py:3 in {name}: await x");
+        let at = |name: &str| format!("f  12 s  app.py:3 in {name}: await x");
         let expected = [
             format!("1 a  {}", at("a")),
             format!("├─ 2 b  {}", at("b")),
@@ -160,6 +174,20 @@ mod tests {
             format!("└─ 4 d  {}", at("d")),
         ];
         assert_eq!(tree(&TaskList { tasks, more: false }), expected.join("\n"));
+    }
+
+    #[test]
+    fn an_age_says_whether_it_is_known() {
+        let check = |age_s, age_max_s, expected: Option<&str>| {
+            assert_eq!(task_age(&TaskInfo { age_s, age_max_s, ..TaskInfo::default() }).as_deref(), expected);
+        };
+        check(0.4, None, None);
+        check(0.4, Some(0.5), Some("0 s"));
+        check(12.9, None, Some("≥ 12 s"));
+        check(12.9, Some(13.4), Some("12 s"));
+        check(12.9, Some(60.0), Some("≥ 12 s"));
+        check(7300.0, Some(7300.5), Some("2 h"));
+        check(-1.0, None, None);
     }
 
     #[test]
@@ -177,7 +205,7 @@ mod tests {
         tasks[1].session = Some("s\r".into());
         let text = tree(&TaskList { tasks, more: false });
         assert!(
-            text.starts_with("1 a?[2J?2 forged  f  ") && text.contains("\n└─ 2 b?]0;x?  f  [session s?]  "),
+            text.starts_with("1 a?[2J?2 forged  f  ") && text.contains("\n└─ 2 b?]0;x?  f  12 s  [session s?]  "),
             "{text}"
         );
         let frames = vec![Frame { file: "a\r.py".into(), line: 2, function: "f".into(), text: "'\x1b[H'".into() }];

@@ -1,15 +1,15 @@
-//! What is served: the page, built from `crates/cli/web` by `cargo xtask web`, with the headers that keep everything
-//! else out of it.
+//! What is served: the page from `crates/cli/web`, its script and style sheet as `cargo xtask web` has built them, with the
+//! headers that keep everything else out of it.
 
 use axum::{
     body::Body,
     http::{HeaderValue, Response, StatusCode, header},
 };
 
-const INDEX: &str = include_str!("../../assets/web/index.html");
+const INDEX: &str = include_str!("../../web/index.html");
 const SCRIPT: &str = include_str!("../../assets/web/page.js");
 const STYLE: &str = include_str!("../../assets/web/page.css");
-const ICON: &str = include_str!("../../assets/web/icon.svg");
+const ICON: &str = include_str!("../../web/icon.svg");
 
 /// Where index.html wants the nonce for the style elements that xterm.js makes.
 const NONCE: &str = "{{nonce}}";

@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use keelback_wire::{event::Body, reply::TaskList};
@@ -40,17 +40,38 @@ pub(super) struct Hub<A> {
 struct Known {
     printed: VecDeque<Message>,
     printed_bytes: usize,
-    tasks: Option<Message>,
+    tasks: Option<(Tasks, Instant)>,
 }
 
 /// The list of the tasks, or why there is none.
-#[derive(Serialize)]
+#[derive(Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename = "tasks")]
 struct Tasks {
     #[serde(flatten)]
     list: TaskList,
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<String>,
+}
+
+impl Tasks {
+    /// As they are so much later, if nothing else has changed.
+    fn later(&self, time: Duration) -> Tasks {
+        let mut tasks = self.clone();
+        for task in &mut tasks.list.tasks {
+            task.age_s += time.as_secs_f64();
+            task.age_max_s = task.age_max_s.map(|age| age + time.as_secs_f64());
+        }
+        tasks
+    }
+
+    /// Without ages, which change all the time; pages count on.
+    fn ageless(&self) -> Tasks {
+        let mut tasks = self.clone();
+        for task in &mut tasks.list.tasks {
+            (task.age_s, task.age_max_s) = (0.0, None);
+        }
+        tasks
+    }
 }
 
 /// Counts until it is dropped.
@@ -118,7 +139,8 @@ impl<A: Application> Hub<A> {
     /// What is known, and what comes after that.
     pub(super) fn subscribe(&self) -> (Vec<Message>, broadcast::Receiver<Message>) {
         let known = self.known();
-        (known.printed.iter().chain(&known.tasks).cloned().collect(), self.news.subscribe())
+        let tasks = known.tasks.as_ref().and_then(|(tasks, asked)| json(&tasks.later(asked.elapsed())));
+        (known.printed.iter().cloned().chain(tasks).collect(), self.news.subscribe())
     }
 
     /// Why the program is gone, as soon as it is.
@@ -155,7 +177,7 @@ impl<A: Application> Hub<A> {
         Ok(())
     }
 
-    /// Asks for the tasks while somebody looks, and tells when they have changed.
+    /// Asks for the tasks while somebody looks, and tells when more than their ages has changed.
     pub(super) async fn follow_tasks(self: Arc<Self>) {
         let mut watching = self.watching.subscribe();
         loop {
@@ -172,10 +194,12 @@ impl<A: Application> Hub<A> {
             Ok(list) => (list, None),
             Err(failure) => (TaskList::default(), Some(failure)),
         };
-        let Some(message) = json(&Tasks { list, failure }) else { return };
+        let tasks = Tasks { list, failure };
+        let Some(message) = json(&tasks) else { return };
         let mut known = self.known();
-        if known.tasks.as_ref() != Some(&message) {
-            known.tasks = Some(Arc::clone(&message));
+        let is_told = known.tasks.as_ref().is_some_and(|(told, _)| told.ageless() == tasks.ageless());
+        known.tasks = Some((tasks, Instant::now()));
+        if !is_told {
             let _ = self.news.send(message);
         }
     }
@@ -198,4 +222,25 @@ impl Known {
 /// None never happens to messages that are plain data.
 pub(super) fn json(message: &impl Serialize) -> Option<Message> {
     serde_json::to_string(message).ok().map(Message::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use keelback_wire::reply::TaskInfo;
+
+    use super::*;
+
+    fn tasks(name: &str, age_s: f64, age_max_s: Option<f64>) -> Tasks {
+        let task = TaskInfo { id: 1, name: name.into(), age_s, age_max_s, ..TaskInfo::default() };
+        Tasks { list: TaskList { tasks: vec![task], more: false }, failure: None }
+    }
+
+    #[test]
+    fn tasks_that_have_only_grown_older_are_no_news() {
+        let before = tasks("a", 1.0, Some(1.5));
+        assert!(before.ageless() == tasks("a", 3.0, Some(3.5)).ageless());
+        assert!(before.ageless() != tasks("b", 1.0, Some(1.5)).ageless());
+        assert!(before.later(Duration::from_secs(2)) == tasks("a", 3.0, Some(3.5)));
+        assert!(tasks("a", 1.0, None).later(Duration::from_secs(2)) == tasks("a", 3.0, None));
+    }
 }

@@ -82,6 +82,9 @@ impl Application for Program {
     fn open(&self, size: Size, wake: Wake) -> Result<Opened<Remote>, String> {
         let mut setup = Setup::of_size(size, None);
         setup.options.images = Protocol::None;
+        // The default theme has the sixteen colours alone, and the page one palette for light and one for dark: what stands
+        // in the terminal follows the browser, which no choice of ours by the background could.
+        setup.options.theme_is_default = false;
         let (tell, told) = channel();
         let teller = Teller::new(tell, move || wake.wake());
         let front = remote::open(self.address.clone(), &self.how, setup.history, setup.options, teller);

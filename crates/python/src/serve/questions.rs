@@ -29,8 +29,8 @@ type Question = (u64, Request);
 type Row = (String, String, String);
 /// A frame as Python tells it: file, line, function, text.
 pub(super) type Told = (String, u32, String, String);
-/// A task: id, name, coroutine, awaited by, session, frames.
-type Task = (u64, String, String, Vec<u64>, Option<String>, Vec<Told>);
+/// A task: id, name, coroutine, awaited by, session, frames, seconds since it was seen first and since it was not there.
+type Task = (u64, String, String, Vec<u64>, Option<String>, Vec<Told>, f64, Option<f64>);
 
 #[derive(Default)]
 pub(super) struct Questions {
@@ -111,15 +111,11 @@ fn answer(owner: &Bound<'_, PyAny>, request: Request) -> Answered {
         Request::Inspect(inspect) => inspected(owner, &inspect),
         Request::Tasks(_) => {
             let (tasks, more): (Vec<Task>, bool) = owner.call_method0("tasks")?.extract()?;
-            let tasks = tasks.into_iter().map(|(id, name, coroutine, awaited_by, session, frames)| TaskInfo {
-                id,
-                name,
-                coroutine,
-                awaited_by,
-                session,
-                frames: frames_of(frames),
-            });
-            reply(&TaskList { tasks: tasks.collect(), more })
+            let info = |(id, name, coroutine, awaited_by, session, frames, age_s, age_max_s): Task| {
+                let frames = frames_of(frames);
+                TaskInfo { id, name, coroutine, awaited_by, session, frames, age_s, age_max_s }
+            };
+            reply(&TaskList { tasks: tasks.into_iter().map(info).collect(), more })
         }
         Request::Cancel(cancel) => {
             if owner.call_method1("cancel", (cancel.task,))?.extract()? {
