@@ -581,15 +581,17 @@ class Fork(ServeTest):
 class Files(ServeTest):
     def test_modes_whatever_the_umask(self):
         for umask in (0, 0o777):
+            transcript = os.path.join(self.folder, f"transcript-{umask}")
             before = os.umask(umask)
             try:
-                server = keelback.serve({}, name="app")
+                server = keelback.serve({}, name="app", transcript=transcript)
             finally:
                 os.umask(before)
             with server:
                 stem = server.path.removesuffix(".sock")
-                modes = [stat.S_IMODE(os.stat(path).st_mode) for path in (os.path.dirname(stem), server.path, stem + ".json")]
-                self.assertEqual(modes, [0o700, 0o600, 0o600], oct(umask))
+                paths = (os.path.dirname(stem), server.path, stem + ".json", transcript)
+                modes = [stat.S_IMODE(os.stat(path).st_mode) for path in paths]
+                self.assertEqual(modes, [0o700, 0o600, 0o600, 0o600], oct(umask))
                 self.assertEqual(self.session(server).eval("1"), (DONE, "1\n"))
             os.rmdir(os.path.dirname(stem))
 
@@ -615,6 +617,11 @@ class Files(ServeTest):
         lines = [json.loads(line) for line in Path(path).read_text().splitlines()]
         self.assertIn("1 + 1", [line.get("source") for line in lines])
         self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
+        os.chmod(path, 0o640)
+        with keelback.serve({}, transcript=path) as server:
+            self.session(server).eval("2 + 2")
+        self.assertGreater(len(Path(path).read_text().splitlines()), len(lines))
+        self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o640, "a file that was there keeps its mode")
 
     def test_arguments(self):
         with self.assertRaisesRegex(ValueError, "a path, or a host"):
