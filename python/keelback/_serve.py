@@ -1,6 +1,7 @@
 """A prompt on a socket: `serve`."""
 
 import atexit
+import math
 import os
 import sys
 import weakref
@@ -129,7 +130,7 @@ def serve(
     the server's own with an event loop (the default elsewhere), "main" the main thread, whenever it calls `Server.pump`.
 
     *read_only* servers run no cells. *transcript* is a file that gets a line of JSON for each cell. Sessions outlive their
-    connections for *grace* seconds. A loop that is held for longer than *guard* seconds while a client is attached is
+    connections for *grace* seconds, then what runs in them is cancelled; with None they are kept as long as the server. A loop that is held for longer than *guard* seconds while a client is attached is
     reported, with the line that holds it; None reports nothing.
 
     Raises OSError when the socket cannot be made, ValueError for arguments that do not go together.
@@ -150,7 +151,7 @@ def serve(
         options={
             "read_only": read_only,
             "transcript": None if transcript is None else os.fspath(transcript),
-            "grace": grace,
+            "grace": None if grace is None or grace == math.inf else grace,
             "guard": guard,
             "banner": banner,
             "public": public,

@@ -31,7 +31,7 @@ def serve(
     where: Literal["loop", "thread", "main"] | None = None,
     read_only: bool = False,
     transcript: str | PathLike[str] | None = None,
-    grace: float = 60.0,
+    grace: float | None = 60.0,
     guard: float | None = 0.5,
     banner: str | None = None,
     public: bool = False,

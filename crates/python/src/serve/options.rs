@@ -38,9 +38,7 @@ pub(super) fn config(options: &Bound<'_, PyDict>) -> PyResult<Config> {
         transcript: get(options, "transcript")?,
         ..Config::default()
     };
-    if let Some(grace) = seconds(options, "grace")? {
-        config.limits.grace = grace;
-    }
+    config.limits.grace = seconds(options, "grace")?;
     Ok(config)
 }
 
