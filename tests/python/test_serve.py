@@ -806,6 +806,21 @@ class Leftovers(ServeTest):
         server.close()
         living.communicate("\n", timeout=60)
 
+    def test_files_of_programs_that_waited_for_a_signal(self):
+        source = "import keelback; keelback.arm(name='app'); print('armed', flush=True); input()"
+        killed, living = self.program(source), self.program(source)
+        for program in killed, living:
+            self.assertEqual(program.stdout.readline(), "armed\n")
+        killed.kill()
+        killed.communicate(timeout=60)
+        own = Path(_discovery.folder(), f"app-{living.pid}.json")
+        # As if the number of the killed one were used again.
+        reused = {**json.loads(own.read_text()), "process": _discovery._identity(os.getpid())}
+        Path(_discovery.folder(), "reused-1.json").write_text(json.dumps(reused))
+        self.serve({}).close()
+        self.assertEqual(self.entries(), [own.name])
+        living.communicate("\n", timeout=60)
+
     def test_what_does_not_refuse_is_left_alone(self):
         # Such as a program of another container, whose process ids mean nothing here.
         folder = _discovery.folder()
@@ -818,9 +833,11 @@ class Leftovers(ServeTest):
             entry = {"pid": gone.pid, "socket": os.path.join(folder, "a-1.sock"), "address": None}
             Path(folder, "a-1.json").write_text(json.dumps(entry))
             Path(folder, "b-1.json").write_text("[]")
-            Path(folder, "c-1.json").write_text(json.dumps({**entry, "socket": None, "armed": 12}))
+            armed = {**entry, "socket": None, "armed": 12}
+            Path(folder, "c-1.json").write_text(json.dumps(armed))
+            Path(folder, "d-1.json").write_text(json.dumps({**armed, "process": "pid:[1] 5"}))
             self.serve({}).close()
-            self.assertEqual(self.entries(), ["a-1.json", "a-1.sock", "b-1.json", "c-1.json"])
+            self.assertEqual(self.entries(), ["a-1.json", "a-1.sock", "b-1.json", "c-1.json", "d-1.json"])
 
 
 class OnDemand(ServeTest):
