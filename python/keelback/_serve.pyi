@@ -32,7 +32,7 @@ def serve(
     read_only: bool = False,
     transcript: str | PathLike[str] | None = None,
     grace: float | None = 60.0,
-    guard: float | None = 0.5,
+    guard: float | Literal["auto"] | None = "auto",
     banner: str | None = None,
     public: bool = False,
     certificate: str | PathLike[str] | None = None,

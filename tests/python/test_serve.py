@@ -394,6 +394,55 @@ class Interrupts(ServeTest):
         self.assertEqual(client.eval("1"), (DONE, "1\n"))
 
 
+    def test_who_interrupts_a_call_is_told_of_it(self):
+        # Outside the main thread nothing is raised before the call returns.
+        async def main():
+            async with keelback.serve(namespace) as server:
+                return await asyncio.to_thread(use, server.path, place="thread")
+
+        def use(path, **place):
+            with Client(path) as client:
+                client.open()
+                client.eval("def wait():\n    lock.acquire()  # it waits here\n\n")
+                lock.acquire()
+                number = client.start("print('begun'); wait()", **place)
+                client.until_text("begun")
+                client.call("interrupt", session=client.session)
+                event = client.until(lambda event: event["event"] == "interrupting")
+                lock.release()
+                outcome = client.wait(number)["outcome"]
+                lock.release()
+                frame = event["frames"][-1]
+                return event["cell"], frame["line"], frame["function"], frame["text"], outcome
+
+        lock = threading.Lock()
+        namespace = {"lock": lock}
+        expected = (2, 2, "wait", "lock.acquire()  # it waits here", "interrupted")
+        for guard in ("auto", None):
+            self.assertEqual(use(self.serve(namespace, guard=guard).path), expected)
+        self.assertEqual(self.run_loop(main), expected)
+
+    def test_a_call_that_keeps_the_lock_of_python_is_told_of(self):
+        in_thread = """
+            import re, sys
+            import keelback
+            print(keelback.serve(globals()).path, flush=True)
+            sys.stdin.readline()
+        """
+        # Python's own handlers run in no C code that does not ask for them.
+        for source, call in (in_thread, "re.match(r'(a+)+$', 'a' * 60 + 'b')"), (PROGRAM, "sum(range(10**15))"):
+            program = self.program(source)
+            with Client(program.stdout.readline().strip()) as client:
+                client.open()
+                client.eval(f"def compute():\n    {call}\n\n")
+                client.start("print('begun'); compute()")
+                client.until_text("begun")
+                client.call("interrupt", session=client.session)
+                event = client.until(lambda event: event["event"] == "interrupting")
+                self.assertIn((2, "compute"), [(frame["line"], frame["function"]) for frame in event["frames"]])
+            program.kill()
+
+
 class Output(ServeTest):
     def test_that_of_the_program_stays_where_it_was(self):
         with contextlib.redirect_stdout(io.StringIO()) as program:
@@ -750,6 +799,26 @@ class Where(ServeTest):
         thread.join()
         self.assertEqual(results, [(DONE, "True\n"), (DONE, "5\n")])
 
+    def test_the_guard_of_a_program_that_pumps(self):
+        server = self.serve({}, where="main", guard=0.05)
+
+        def use():
+            with Client(server.path) as client:
+                client.open()
+                events.append(client.until(lambda event: event["event"] == "held"))
+                over.set()
+
+        events, over = [], threading.Event()
+        thread = threading.Thread(target=use)
+        with self.assertLogs("keelback", "WARNING") as logged:
+            thread.start()
+            over.wait(60)  # it does not pump
+            thread.join()
+            server.pump()
+        self.assertTrue(events[0]["pumped"])
+        self.assertIn("over.wait(60)  # it does not pump", [frame["text"] for frame in events[0]["frames"]])
+        self.assertIn("pump() was not called for", logged.output[0])
+
     def test_only_main_is_pumped(self):
         with self.assertRaisesRegex(RuntimeError, "only a server with"):
             self.serve({}).pump()
@@ -842,7 +911,9 @@ class Leftovers(ServeTest):
 
 class OnDemand(ServeTest):
     SERVED = """
-        import asyncio, sys
+        import asyncio, logging, sys
+        # What the guard says on a slow machine is not looked at.
+        logging.getLogger("keelback").addHandler(logging.NullHandler())
         def where(): return asyncio.get_running_loop() is running if running else None
         running = None
         async def main():
@@ -888,6 +959,35 @@ class OnDemand(ServeTest):
         program = self.program(source, KEELBACK_SERVE=path)
         self.assertEqual(program.stdout.readline(), "begun\n")
         self.check_follows(program, path)
+
+    def test_the_guard_watches_the_loop_that_is_followed(self):
+        from keelback._pth import LINE
+
+        source = """
+            import asyncio, logging, sys
+            logging.basicConfig(stream=sys.stdout, format="%(message)s")
+            def hold():
+                sys.stdin.readline()
+            async def main():
+                print("running", flush=True)
+                await asyncio.to_thread(sys.stdin.readline)
+                hold()
+                await asyncio.to_thread(sys.stdin.readline)
+            asyncio.run(main())
+        """
+        path = os.path.join(self.folder, "run", "app.sock")
+        program = self.program(LINE + textwrap.dedent(source), KEELBACK_SERVE=path)
+        self.assertEqual(program.stdout.readline(), "running\n")
+        with Client(path) as client:
+            client.open()
+            client.eval("asyncio.get_running_loop()")
+            program.stdin.write("\n")
+            program.stdin.flush()
+            is_hold = lambda event: event["event"] == "held" and event["frames"][-1]["function"] == "hold"  # noqa: E731
+            client.until(is_hold)
+            self.assertRegex(self.tell(program), "the event loop was held for .* in hold")
+        _, error = program.communicate("\n", timeout=60)
+        self.assertEqual((program.returncode, error), (0, ""))
 
     def test_the_line_does_nothing_without_the_variable(self):
         from keelback._pth import LINE

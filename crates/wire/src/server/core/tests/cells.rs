@@ -226,7 +226,7 @@ fn the_applications_own_output_goes_to_those_who_asked() {
     one.call(&mut bench, &Tail { on: true }).expect("done");
     one.call(&mut bench, &Tail { on: true }).expect("done");
     print(&mut bench, "now");
-    let held = Held { held_s: 0.5, by: None, frames: vec![] };
+    let held = Held { held_s: 0.5, by: None, pumped: false, frames: vec![] };
     bench.application.handle().event(None, Body::Held(held));
     assert_eq!(one.told(&mut bench), [" 0 \"now\" 0", " 0 held 0.5"]);
     assert_eq!(two.told(&mut bench), [" 0 held 0.5"]);
