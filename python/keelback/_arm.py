@@ -13,7 +13,7 @@ _DEFAULTS = {
     "read_only": False,
     "transcript": None,
     "grace": 60.0,
-    "guard": 0.5,
+    "guard": "auto",
     "banner": None,
     "public": False,
     "certificate": None,

@@ -63,9 +63,16 @@ def _remove_leftover(path):
     with open(path, encoding="utf-8") as file:
         told = json.load(file)
     named = told.get("socket")
-    if not named or _is_alive(told["pid"]):
+    if _is_alive(told["pid"], told.get("process")):
         return
-    # The ids of processes in another container mean nothing here: the socket has the last word.
+    if told.get("armed"):
+        # The ids of processes in another container mean nothing here.
+        if _is_near(told.get("process")):
+            os.unlink(path)
+        return
+    if not named:
+        return
+    # The socket has the last word.
     try:
         with socket.socket(socket.AF_UNIX) as client:
             client.setblocking(False)
@@ -78,7 +85,9 @@ def _remove_leftover(path):
         os.unlink(named)
 
 
-def _is_alive(pid):
+def _is_alive(pid, process=None):
+    if process is not None and _is_near(process):
+        return _identity(pid) == process
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -86,6 +95,24 @@ def _is_alive(pid):
     except PermissionError:
         pass
     return True
+
+
+def _identity(pid):
+    """What tells a process from all others, also from later ones with its number: the namespace of its number, and when it
+    began, in ticks of the system's clock. None of one that is not there, and on systems without `/proc`."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            # The name of the program, in parentheses, may hold anything; what follows is counted from the third field.
+            fields = file.read().rpartition(")")[2].split()
+        return None if fields[0] in "ZX" else f"{os.readlink('/proc/self/ns/pid')} {fields[22 - 3]}"
+    except (OSError, IndexError):
+        return None
+
+
+def _is_near(process):
+    """Whether the identity is that of a process which could be seen from here."""
+    own = _identity(os.getpid())
+    return own is not None and isinstance(process, str) and process.rpartition(" ")[0] == own.rpartition(" ")[0]
 
 
 class Entry:
@@ -116,6 +143,9 @@ class Entry:
             "python": sys.version.split()[0],
             **more,
         }
+        process = _identity(os.getpid())
+        if process is not None:
+            told["process"] = process
         import json
 
         path = f"{stem}.json"

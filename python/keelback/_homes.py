@@ -29,20 +29,25 @@ class _Home:
     def __init__(self, program):
         self.program = program
         self._signals = []
+        self._interrupt = self._dump = None
 
-    def _settle(self, guarded=True):
-        """The calling thread runs cells from now on."""
-        native = self.program.native
-        self.program.thread = threading.get_ident()
-        interrupt = _signals.reserve_interrupt()
-        dump = None
-        if guarded and native.dump_fd() is not None:
-            dump = _signals.reserve_dump(native.dump_fd())
-        if interrupt is not None:
+    def _reserve_interrupt(self):
+        """A signal that interrupts cells in the main thread, which this is called in; in others there is none."""
+        self._interrupt = _signals.reserve_interrupt()
+        if self._interrupt is not None:
             self._signals.append(_signals.release_interrupt)
+
+    def _reserve_dump(self):
+        """A signal that makes any thread write its stack."""
+        dump = self._dump = _signals.reserve_dump(self.program.native.dump_fd())
         if dump is not None:
             self._signals.append(lambda: _signals.release_dump(dump))
-        native.here(interrupt, dump)
+
+    def _settle(self):
+        """The calling thread runs cells from now on."""
+        self.program.thread = threading.get_ident()
+        is_main = threading.current_thread() is threading.main_thread()
+        self.program.native.here(self._interrupt if is_main else None, self._dump)
 
     def abandon(self):
         """In a child of fork: nobody takes what is posted, and no signals are sent."""
@@ -61,6 +66,8 @@ class RunningLoop(_Home):
         import asyncio
 
         self.loop = self.program.loop = asyncio.get_running_loop()
+        self._reserve_interrupt()
+        self._reserve_dump()
         self._settle()
         self.loop.add_reader(self.program.native.fileno(), self.program.pump, self.loop)
 
@@ -108,6 +115,7 @@ class OwnThread(_Home):
     def begin(self):
         import asyncio
 
+        self._reserve_dump()
         self.loop = asyncio.new_event_loop()
         ready = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(ready,), name="keelback-cells", daemon=True)
@@ -173,12 +181,14 @@ class TurnedLoop(_Home):
 
         self.loop = self.program.loop = asyncio.new_event_loop()
         self._came = None
-        self._settle(guarded=False)
+        self._reserve_interrupt()
+        self._reserve_dump()
+        self._settle()
         self.loop.add_reader(self.program.native.fileno(), self._pump)
 
     def _pump(self):
-        self.program.pump(self.loop)
-        if self._came is not None and not self._came.done():
+        # The guard asks without wanting anything.
+        if self.program.pump(self.loop) and self._came is not None and not self._came.done():
             self._came.set_result(None)
 
     def turn(self, timeout):
@@ -226,10 +236,10 @@ class FollowedLoop(OwnThread):
         self._answered = threading.Event()
         self._followed = None
         self.loop = None
-        self._number = _signals.reserve_interrupt()
-        if self._number is None:
+        self._reserve_interrupt()
+        self._reserve_dump()
+        if self._interrupt is None:
             raise RuntimeError("a program is to be served from its main thread")
-        self._signals.append(_signals.release_interrupt)
         _signals.on_signal(self._look)
         self._signals.append(lambda: _signals.off_signal(self._look))
         self._wake = os.pipe()
@@ -260,10 +270,6 @@ class FollowedLoop(OwnThread):
         for descriptor in self._wake:
             os.close(descriptor)
 
-    def _settle(self, guarded=True):
-        self.program.thread = threading.get_ident()
-        self.program.native.here(None, None)
-
     def _look(self):
         """In the main thread: the loop that runs there."""
         asyncio = sys.modules.get("asyncio")
@@ -273,9 +279,8 @@ class FollowedLoop(OwnThread):
 
     def _pump(self, loop):
         posted = self.program.native.take()
-        if not posted:
-            return
-        followed = self._find()
+        # Nothing is the guard's question whether the loop comes: the main thread is not to be asked for one each time.
+        followed = self._find() if posted else self._known()
         if followed is not None:
             with contextlib.suppress(RuntimeError):  # it was closed in this moment
                 followed.call_soon_threadsafe(self._handle_in_main, posted, followed)
@@ -283,15 +288,18 @@ class FollowedLoop(OwnThread):
         self._settle()
         self.program.handle(posted, loop)
 
+    def _known(self):
+        return self._followed if self._followed is not None and self._followed.is_running() else None
+
     def _find(self):
-        if self._followed is None or not self._followed.is_running():
+        if self._known() is None:
             self._answered.clear()
-            signal.pthread_kill(threading.main_thread().ident, self._number)
+            signal.pthread_kill(threading.main_thread().ident, self._interrupt)
             if not self._answered.wait(_ANSWER_MAX):
                 self._followed = None
         return self._followed
 
     def _handle_in_main(self, posted, loop):
-        self.program.thread = threading.get_ident()
-        self.program.native.here(self._number, None)
-        self.program.handle(posted, loop)
+        held = self.program.native.came()
+        self._settle()
+        self.program.handle(posted if held is None else [*posted, held], loop)

@@ -15,7 +15,7 @@ import itertools
 import sys
 from collections import deque
 
-from . import _output, _session, _sigint, _steps
+from . import _output, _session, _sigint, _started, _steps
 
 __all__ = ["Live", "innermost"]
 
@@ -75,6 +75,8 @@ class Live:
         self._names = _steps.Names() if session is None else None
         self._cell = None
         self._waiting = deque()
+        # What is around its code, in the loop of its cells.
+        self._started = None
         self._routed = False
         self._set(_current, self)
 
@@ -237,12 +239,14 @@ class Live:
             return
         self._cell = cell
         loop = self.loop or asyncio.get_running_loop()
+        if self._started is None or self._started.loop is not loop:
+            self._started = _started.Started(loop)
         name = f"{self.name}-cell-{self.session.inputs}"
         if _TASKS_HAVE_CONTEXTS:
-            steps = _steps.Steps(self._evaluate(cell), cell, self._names)
+            steps = _steps.Steps(self._evaluate(cell), cell, self._started, self._names)
             task = loop.create_task(steps, name=name, context=self.context)
         else:
-            steps = _steps.Steps(self._evaluate(cell), cell, self._names, self.context)
+            steps = _steps.Steps(self._evaluate(cell), cell, self._started, self._names, self.context)
             task = loop.create_task(steps, name=name)
         cell.task = task
         if cell.interrupted:
@@ -268,6 +272,7 @@ class Live:
             cell.running = False
             if cell.interrupted and isinstance(error, asyncio.CancelledError):
                 error = KeyboardInterrupt()
+            error = _started.exit_of(error) or error
             outcome = session.failed(error)
         finally:
             _show_ends()

@@ -35,8 +35,10 @@ class Program:
     # -- in the thread that runs cells -----------------------------------------------------------------------------
 
     def pump(self, loop):
-        """Take what was posted. Called in *loop* when the server's descriptor is readable."""
-        self.handle(self.native.take(), loop)
+        """Take what was posted. Called in *loop* when the server's descriptor is readable. False if there was nothing."""
+        posted = self.native.take()
+        self.handle(posted, loop)
+        return bool(posted)
 
     def handle(self, posted, loop):
         for kind, *rest in posted:
@@ -95,9 +97,10 @@ class Program:
     def _warning(self, loop, text):
         _log().warning("keelback: %s", text)
 
-    def _held(self, loop, seconds, file, line, function):
+    def _held(self, loop, is_pumped, seconds, file, line, function):
         where = f"{file}:{line} in {function}" if file else "code that could not be looked at"
-        _log().warning("keelback: the event loop was held for %.2f s by %s", seconds, where)
+        what = "pump() was not called" if is_pumped else "the event loop was held"
+        _log().warning("keelback: %s for %.2f s by %s", what, seconds, where)
 
     def close(self):
         """End all sessions, without telling the server."""
@@ -213,7 +216,7 @@ class Program:
             return
         frame = sys._current_frames().get(self.thread)
         if _steps.may_interrupt(request, frame, self.thread) and request.take_interrupt():
-            self.native.raise_in(self.thread)
+            request.raise_in(self.thread, frame)
 
 
 def _log():

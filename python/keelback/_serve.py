@@ -1,6 +1,7 @@
 """A prompt on a socket: `serve`."""
 
 import atexit
+import math
 import os
 import sys
 import weakref
@@ -17,6 +18,10 @@ __all__ = ["Server", "serve"]
 # Servers that were not closed. A program need not keep its server; the end of the interpreter closes what is left, and a
 # child of fork what it has inherited.
 _open = set()
+
+
+# For how long a loop may be held by default, in seconds; a choice.
+_GUARD = 0.5
 
 
 class Server:
@@ -111,7 +116,7 @@ def serve(
     read_only=False,
     transcript=None,
     grace=60.0,
-    guard=0.5,
+    guard="auto",
     banner=None,
     public=False,
     certificate=None,
@@ -129,8 +134,9 @@ def serve(
     the server's own with an event loop (the default elsewhere), "main" the main thread, whenever it calls `Server.pump`.
 
     *read_only* servers run no cells. *transcript* is a file that gets a line of JSON for each cell. Sessions outlive their
-    connections for *grace* seconds. A loop that is held for longer than *guard* seconds while a client is attached is
-    reported, with the line that holds it; None reports nothing.
+    connections for *grace* seconds, then what runs in them is cancelled; with None they are kept as long as the server. A loop that is held for longer than *guard* seconds while a client is attached is
+    reported, with the line that holds it; with where="main" that is a program which has not called `pump` for so long.
+    None reports nothing; "auto" is 0.5 s, and None with where="main".
 
     Raises OSError when the socket cannot be made, ValueError for arguments that do not go together.
     """
@@ -150,7 +156,7 @@ def serve(
         options={
             "read_only": read_only,
             "transcript": None if transcript is None else os.fspath(transcript),
-            "grace": grace,
+            "grace": None if grace is None or grace == math.inf else grace,
             "guard": guard,
             "banner": banner,
             "public": public,
@@ -192,8 +198,10 @@ def start(namespace, path, host, port, *, name, where, options):
         name=entry.name,
         python=sys.version.split()[0],
         hidden=os.path.dirname(os.path.abspath(__file__)) + os.sep,
-        guard=None if where in ("main", "follow") else options["guard"],
+        pumped=where == "main",
     )
+    if options["guard"] == "auto":
+        options["guard"] = None if where == "main" else _GUARD
     native = program.native = _NativeServer(program, options)
     try:
         home.begin()

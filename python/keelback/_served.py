@@ -53,6 +53,12 @@ class Request:
         self.interrupted = True
         return True
 
+    def raise_in(self, thread, frame):
+        """Raise KeyboardInterrupt in the cell's *thread*, which is in *frame*, at its next instruction."""
+        from ._tasks import stack_of
+
+        self.session.program.native.raise_in(thread, self.session.name, self.number, stack_of(frame))
+
 
 class ServedSession:
     """A session of *program*. All methods are for the thread of the loop it is in."""
@@ -203,9 +209,10 @@ class ServedSession:
             live.remember(value)
 
     def _interrupt_thread(self, request):
-        if request.thread.may_raise(request):
+        frame = request.thread.frame()
+        if _steps.may_interrupt(request, frame, request.thread.ident):
             if request.take_interrupt():
-                self.program.native.raise_in(request.thread.ident)
+                request.raise_in(request.thread.ident, frame)
         elif request.thread.is_alive():
             self.live.loop.call_later(_AGAIN, self.interrupt, request.number)
 
@@ -225,6 +232,7 @@ class CellThread:
     def start(self, done):
         def work():
             self.request.computed = time.thread_time()
+            self.request.session.program.native.cell_here(self.request.session.name, self.request.number)
             with _steps.OnStack(self):
                 outcome = self.session.run(self._source, self._filename, "interactive")
             self.request.stop()
@@ -244,8 +252,8 @@ class CellThread:
     def is_guarded(self):
         return self.session.running
 
-    def may_raise(self, request):
-        return _steps.may_interrupt(request, sys._current_frames().get(self.ident), self.ident)
+    def frame(self):
+        return sys._current_frames().get(self.ident)
 
 
 # -- fork ---------------------------------------------------------------------------------------------------------

@@ -161,11 +161,13 @@ class OnStack:
 
 
 class Steps(Coroutine):
-    """*coroutine*, each of whose steps is code of *cell*, with *names* among the builtins and in *context* if given."""
+    """*coroutine*, each of whose steps is code of *cell*, within *around*, with *names* among the builtins and in
+    *context* if given."""
 
-    def __init__(self, coroutine, cell, names=None, context=None):
+    def __init__(self, coroutine, cell, around, names=None, context=None):
         self._coroutine = coroutine
         self.cell = cell
+        self._around = around
         self._names = names
         self._run = None if context is None else context.run
         self._stack = _stacks.setdefault(threading.get_ident(), [])
@@ -189,9 +191,10 @@ class Steps(Coroutine):
         if names is not None:
             names.enter()
         try:
-            if self._run is not None:
-                return self._run(resume, *arguments)
-            return resume(*arguments)
+            with self._around:
+                if self._run is not None:
+                    return self._run(resume, *arguments)
+                return resume(*arguments)
         finally:
             if names is not None:
                 names.leave()

@@ -168,6 +168,80 @@ class Cells(LiveTest):
         await self.check(live, "x", "1\n")
 
 
+EXITING = """
+async def leave(code=3):
+    await asyncio.sleep(0)
+    raise SystemExit(code)
+async def start(code=3):
+    return asyncio.create_task(leave(code))
+"""
+
+
+class Started(LiveTest):
+    """Tasks that cells start, and SystemExit in them: it would end the loop, and these tests with it."""
+
+    async def test_the_task_ends_and_the_loop_goes_on(self):
+        live = self.open()
+        await self.check(live, EXITING)
+        await self.check(live, "task = asyncio.create_task(leave()); further = await start()")
+        await self.check(live, "done = await asyncio.wait([task, further])")
+        shown = "a task has raised SystemExit(3)\n" * 2
+        await self.check(live, "for done in task, further: print(done.exception())\n", shown)
+        await self.check(live, "type(task.exception().exit), task.done()", "(<class 'SystemExit'>, True)\n")
+
+    async def test_a_cell_that_awaits_it_ends_the_session(self):
+        for source in (
+            "await asyncio.create_task(leave())",
+            "await asyncio.gather(leave(), asyncio.sleep(0))",
+            "await (await start())",
+            *(["async with asyncio.TaskGroup() as group: group.create_task(leave())"] if sys.version_info >= (3, 11) else []),
+        ):
+            live = self.open()
+            await self.check(live, EXITING)
+            self.assertEqual(await live.run(source), ("exit", 3, None), source)
+
+    async def test_other_ends_are_what_they_were(self):
+        live = self.open()
+        await self.check(live, "async def f(x): await asyncio.sleep(0); return 1 / x\n")
+        await self.check(live, "task = asyncio.create_task(f(2), name='half')\n(await task, task.get_name())", "(0.5, 'half')\n")
+        raised = await self.raised(live, "await asyncio.create_task(f(0))")
+        self.assertEqual(raised["type"], "ZeroDivisionError")
+        await self.check(live, "task = asyncio.create_task(asyncio.sleep(60)); told = task.cancel(); done = await asyncio.wait([task])")
+        await self.check(live, "task.cancelled()", "True\n")
+        await self.check(live, "task = asyncio.create_task(f(1))")
+        self.assertRegex(repr(live.namespace["task"]), r"<Task \w+ name='Task-\d+' coro=<f\(\)")
+        await live.namespace["task"]
+
+    async def test_the_programs_factory_makes_the_tasks(self):
+        loop, made = asyncio.get_running_loop(), []
+
+        def factory(loop, coroutine, **options):
+            made.append(coroutine.__qualname__)
+            return asyncio.Task(coroutine, loop=loop, **options)
+
+        loop.set_task_factory(factory)
+        live = self.open()
+        await self.check(live, EXITING)
+        made.clear()
+        await self.check(live, "done = await asyncio.wait([asyncio.create_task(leave())])")
+        self.assertEqual(made[-1], "leave")
+        await self.check(live, "done[0].pop().exception().exit.code", "3\n")
+        self.assertIs(loop.get_task_factory(), factory)
+        # One that a cell has set stays.
+        await self.check(live, "asyncio.get_running_loop().set_task_factory(None)")
+        self.assertIsNone(loop.get_task_factory())
+
+    @unittest.skipIf(sys.version_info < (3, 12), "there are no eager tasks")
+    async def test_eager_tasks(self):
+        loop = asyncio.get_running_loop()
+        loop.set_task_factory(asyncio.eager_task_factory)
+        live = self.open()
+        await self.check(live, EXITING + "async def at_once(): raise SystemExit(4)\n")
+        await self.check(live, "tasks = [asyncio.create_task(at_once()), asyncio.create_task(leave())]")
+        await self.check(live, "done = await asyncio.wait(tasks); [t.exception().exit.code for t in tasks]", "[4, 3]\n")
+        self.assertIs(loop.get_task_factory(), asyncio.eager_task_factory)
+
+
 class Builtins(LiveTest):
     async def test_underscore_is_the_sessions_own(self):
         self.addCleanup(vars(builtins).pop, "_", None)

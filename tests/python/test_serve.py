@@ -413,6 +413,55 @@ class Interrupts(ServeTest):
         self.assertEqual(client.eval("1"), (DONE, "1\n"))
 
 
+    def test_who_interrupts_a_call_is_told_of_it(self):
+        # Outside the main thread nothing is raised before the call returns.
+        async def main():
+            async with keelback.serve(namespace) as server:
+                return await asyncio.to_thread(use, server.path, place="thread")
+
+        def use(path, **place):
+            with Client(path) as client:
+                client.open()
+                client.eval("def wait():\n    lock.acquire()  # it waits here\n\n")
+                lock.acquire()
+                number = client.start("print('begun'); wait()", **place)
+                client.until_text("begun")
+                client.call("interrupt", session=client.session)
+                event = client.until(lambda event: event["event"] == "interrupting")
+                lock.release()
+                outcome = client.wait(number)["outcome"]
+                lock.release()
+                frame = event["frames"][-1]
+                return event["cell"], frame["line"], frame["function"], frame["text"], outcome
+
+        lock = threading.Lock()
+        namespace = {"lock": lock}
+        expected = (2, 2, "wait", "lock.acquire()  # it waits here", "interrupted")
+        for guard in ("auto", None):
+            self.assertEqual(use(self.serve(namespace, guard=guard).path), expected)
+        self.assertEqual(self.run_loop(main), expected)
+
+    def test_a_call_that_keeps_the_lock_of_python_is_told_of(self):
+        in_thread = """
+            import re, sys
+            import keelback
+            print(keelback.serve(globals()).path, flush=True)
+            sys.stdin.readline()
+        """
+        # Python's own handlers run in no C code that does not ask for them.
+        for source, call in (in_thread, "re.match(r'(a+)+$', 'a' * 60 + 'b')"), (PROGRAM, "sum(range(10**15))"):
+            program = self.program(source)
+            with Client(program.stdout.readline().strip()) as client:
+                client.open()
+                client.eval(f"def compute():\n    {call}\n\n")
+                client.start("print('begun'); compute()")
+                client.until_text("begun")
+                client.call("interrupt", session=client.session)
+                event = client.until(lambda event: event["event"] == "interrupting")
+                self.assertIn((2, "compute"), [(frame["line"], frame["function"]) for frame in event["frames"]])
+            program.kill()
+
+
 class Output(ServeTest):
     def test_that_of_the_program_stays_where_it_was(self):
         with contextlib.redirect_stdout(io.StringIO()) as program:
@@ -600,15 +649,17 @@ class Fork(ServeTest):
 class Files(ServeTest):
     def test_modes_whatever_the_umask(self):
         for umask in (0, 0o777):
+            transcript = os.path.join(self.folder, f"transcript-{umask}")
             before = os.umask(umask)
             try:
-                server = keelback.serve({}, name="app")
+                server = keelback.serve({}, name="app", transcript=transcript)
             finally:
                 os.umask(before)
             with server:
                 stem = server.path.removesuffix(".sock")
-                modes = [stat.S_IMODE(os.stat(path).st_mode) for path in (os.path.dirname(stem), server.path, stem + ".json")]
-                self.assertEqual(modes, [0o700, 0o600, 0o600], oct(umask))
+                paths = (os.path.dirname(stem), server.path, stem + ".json", transcript)
+                modes = [stat.S_IMODE(os.stat(path).st_mode) for path in paths]
+                self.assertEqual(modes, [0o700, 0o600, 0o600, 0o600], oct(umask))
                 self.assertEqual(self.session(server).eval("1"), (DONE, "1\n"))
             os.rmdir(os.path.dirname(stem))
 
@@ -634,6 +685,11 @@ class Files(ServeTest):
         lines = [json.loads(line) for line in Path(path).read_text().splitlines()]
         self.assertIn("1 + 1", [line.get("source") for line in lines])
         self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
+        os.chmod(path, 0o640)
+        with keelback.serve({}, transcript=path) as server:
+            self.session(server).eval("2 + 2")
+        self.assertGreater(len(Path(path).read_text().splitlines()), len(lines))
+        self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o640, "a file that was there keeps its mode")
 
     def test_arguments(self):
         with self.assertRaisesRegex(ValueError, "a path, or a host"):
@@ -762,6 +818,26 @@ class Where(ServeTest):
         thread.join()
         self.assertEqual(results, [(DONE, "True\n"), (DONE, "5\n")])
 
+    def test_the_guard_of_a_program_that_pumps(self):
+        server = self.serve({}, where="main", guard=0.05)
+
+        def use():
+            with Client(server.path) as client:
+                client.open()
+                events.append(client.until(lambda event: event["event"] == "held"))
+                over.set()
+
+        events, over = [], threading.Event()
+        thread = threading.Thread(target=use)
+        with self.assertLogs("keelback", "WARNING") as logged:
+            thread.start()
+            over.wait(60)  # it does not pump
+            thread.join()
+            server.pump()
+        self.assertTrue(events[0]["pumped"])
+        self.assertIn("over.wait(60)  # it does not pump", [frame["text"] for frame in events[0]["frames"]])
+        self.assertIn("pump() was not called for", logged.output[0])
+
     def test_only_main_is_pumped(self):
         with self.assertRaisesRegex(RuntimeError, "only a server with"):
             self.serve({}).pump()
@@ -818,6 +894,21 @@ class Leftovers(ServeTest):
         server.close()
         living.communicate("\n", timeout=60)
 
+    def test_files_of_programs_that_waited_for_a_signal(self):
+        source = "import keelback; keelback.arm(name='app'); print('armed', flush=True); input()"
+        killed, living = self.program(source), self.program(source)
+        for program in killed, living:
+            self.assertEqual(program.stdout.readline(), "armed\n")
+        killed.kill()
+        killed.communicate(timeout=60)
+        own = Path(_discovery.folder(), f"app-{living.pid}.json")
+        # As if the number of the killed one were used again.
+        reused = {**json.loads(own.read_text()), "process": _discovery._identity(os.getpid())}
+        Path(_discovery.folder(), "reused-1.json").write_text(json.dumps(reused))
+        self.serve({}).close()
+        self.assertEqual(self.entries(), [own.name])
+        living.communicate("\n", timeout=60)
+
     def test_what_does_not_refuse_is_left_alone(self):
         # Such as a program of another container, whose process ids mean nothing here.
         folder = _discovery.folder()
@@ -830,14 +921,18 @@ class Leftovers(ServeTest):
             entry = {"pid": gone.pid, "socket": os.path.join(folder, "a-1.sock"), "address": None}
             Path(folder, "a-1.json").write_text(json.dumps(entry))
             Path(folder, "b-1.json").write_text("[]")
-            Path(folder, "c-1.json").write_text(json.dumps({**entry, "socket": None, "armed": 12}))
+            armed = {**entry, "socket": None, "armed": 12}
+            Path(folder, "c-1.json").write_text(json.dumps(armed))
+            Path(folder, "d-1.json").write_text(json.dumps({**armed, "process": "pid:[1] 5"}))
             self.serve({}).close()
-            self.assertEqual(self.entries(), ["a-1.json", "a-1.sock", "b-1.json", "c-1.json"])
+            self.assertEqual(self.entries(), ["a-1.json", "a-1.sock", "b-1.json", "c-1.json", "d-1.json"])
 
 
 class OnDemand(ServeTest):
     SERVED = """
-        import asyncio, sys
+        import asyncio, logging, sys
+        # What the guard says on a slow machine is not looked at.
+        logging.getLogger("keelback").addHandler(logging.NullHandler())
         def where(): return asyncio.get_running_loop() is running if running else None
         running = None
         async def main():
@@ -883,6 +978,35 @@ class OnDemand(ServeTest):
         program = self.program(source, KEELBACK_SERVE=path)
         self.assertEqual(program.stdout.readline(), "begun\n")
         self.check_follows(program, path)
+
+    def test_the_guard_watches_the_loop_that_is_followed(self):
+        from keelback._pth import LINE
+
+        source = """
+            import asyncio, logging, sys
+            logging.basicConfig(stream=sys.stdout, format="%(message)s")
+            def hold():
+                sys.stdin.readline()
+            async def main():
+                print("running", flush=True)
+                await asyncio.to_thread(sys.stdin.readline)
+                hold()
+                await asyncio.to_thread(sys.stdin.readline)
+            asyncio.run(main())
+        """
+        path = os.path.join(self.folder, "run", "app.sock")
+        program = self.program(LINE + textwrap.dedent(source), KEELBACK_SERVE=path)
+        self.assertEqual(program.stdout.readline(), "running\n")
+        with Client(path) as client:
+            client.open()
+            client.eval("asyncio.get_running_loop()")
+            program.stdin.write("\n")
+            program.stdin.flush()
+            is_hold = lambda event: event["event"] == "held" and event["frames"][-1]["function"] == "hold"  # noqa: E731
+            client.until(is_hold)
+            self.assertRegex(self.tell(program), "the event loop was held for .* in hold")
+        _, error = program.communicate("\n", timeout=60)
+        self.assertEqual((program.returncode, error), (0, ""))
 
     def test_the_line_does_nothing_without_the_variable(self):
         from keelback._pth import LINE

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import os
 import signal
 import socket
@@ -215,6 +216,20 @@ class Clients(test_serve.ServeTest):
                 return await asyncio.to_thread(use)
 
         self.assertEqual(self.run_loop(main), (DONE, "True\n"))
+
+    def test_a_session_is_kept_without_a_grace(self):
+        for grace in (None, math.inf):
+            with keelback.serve({}, where="thread", grace=grace) as server:
+                with Client(server.path) as gone:
+                    gone.open("a")
+                    gone.start("import asyncio; print('on'); await asyncio.sleep(3600)")
+                    gone.until_text("on")
+                with Client(server.path) as client:
+                    # Until the server has seen the other one leave.
+                    while (session := client.call("list")["sessions"][0])["clients"]:
+                        pass
+                    self.assertEqual((session["running"], session["expires_s"]), (1, None))
+                    client.call("attach", session="a")
 
     def test_a_hundred_at_once(self):
         async def main():

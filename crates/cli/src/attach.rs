@@ -15,7 +15,7 @@ use std::io::{self, IsTerminal, Read, Write};
 
 use anyhow::{Context, Result};
 use keelback_wire::{
-    client::{Address, CallError, ConnectError, How, OpenError},
+    client::{Address, CallError, ConnectError, Distrust, How, OpenError},
     discover,
     message::Code,
 };
@@ -100,6 +100,19 @@ fn cannot_open(address: &Address, error: OpenError) -> anyhow::Error {
         }
         OpenError::Connect(error @ ConnectError::Key { .. }) => {
             unreachable(error.to_string()).hint("the key changes whenever the program starts anew").into()
+        }
+        OpenError::Connect(ConnectError::Certificate { address, why }) => {
+            let hint = match why {
+                Distrust::Name => "attach to a name that is in the certificate",
+                Distrust::Authority => {
+                    "make one with `openssl req -x509 -addext basicConstraints=critical,CA:FALSE ...`, or let the \
+                     server make its own: then the key is enough"
+                }
+                Distrust::Signer | Distrust::Other(_) => {
+                    "with SSL_CERT_FILE=FILE the certificates in a PEM file are trusted, such as the server's own"
+                }
+            };
+            unreachable(ConnectError::Certificate { address, why }.to_string()).hint(hint).into()
         }
         OpenError::Call(CallError::Refused(failure)) if failure.code == Code::Version => {
             unreachable(format!("the server speaks another version of the protocol: {failure}"))

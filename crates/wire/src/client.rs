@@ -30,7 +30,7 @@ use crate::{
 
 pub use self::{
     session::{How, News, OpenError, Session, Verdict},
-    stream::{Address, ConnectError, Stream},
+    stream::{Address, ConnectError, Distrust, Stream},
 };
 
 /// How long a server has for its first answer: a choice, over what a busy machine and a far network take.

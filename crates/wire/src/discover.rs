@@ -20,6 +20,9 @@ pub struct Served {
     pub name: String,
     /// The process.
     pub pid: u32,
+    /// Which process that is, as no other one ever was called ([`identity`]); not told everywhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub process: Option<String>,
     /// What runs there, such as `app.py`.
     pub program: String,
     /// Its command line.
@@ -52,9 +55,39 @@ impl Served {
     pub fn is_there(&self) -> bool {
         match &self.socket {
             Some(socket) if self.armed.is_none() => UnixStream::connect(socket).is_ok(),
-            _ => is_alive(self.pid),
+            _ => match &self.process {
+                Some(process) => identity(self.pid).as_ref() == Some(process),
+                None => is_alive(self.pid),
+            },
         }
     }
+
+    /// Whether its process was one that could be seen from here and has ended. False where that is not known, as of the
+    /// processes of another container.
+    fn has_ended(&self) -> bool {
+        let Some(process) = &self.process else { return false };
+        let near =
+            process_namespace().is_some_and(|near| process.strip_prefix(&near).is_some_and(|id| id.starts_with(' ')));
+        near && identity(self.pid).as_ref() != Some(process)
+    }
+}
+
+/// What tells a process from all others, also from later ones with its number: the namespace of its number, and when it
+/// began, in ticks of the system's clock. None of one that is not there, and on systems without `/proc`.
+#[must_use]
+pub fn identity(pid: u32) -> Option<String> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name of the program, in parentheses, may hold anything; what follows is counted from the third field.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut fields = fields.split_ascii_whitespace();
+    let is_over = matches!(fields.next()?, "Z" | "X");
+    let began = fields.nth(22 - 4)?;
+    (!is_over).then_some(format!("{} {began}", process_namespace()?))
+}
+
+/// What tells the numbers of processes that are seen here from those of other containers.
+fn process_namespace() -> Option<String> {
+    Some(std::fs::read_link("/proc/self/ns/pid").ok()?.to_string_lossy().into_owned())
 }
 
 /// The folder of the files: below `XDG_RUNTIME_DIR`, else one of the user's own among temporary files.
@@ -68,7 +101,7 @@ pub fn folder() -> PathBuf {
 }
 
 /// All servers in `folder` that answer or wait for their signal, the oldest first. Files of those that have ended are
-/// passed over.
+/// passed over, and removed where it is certain.
 ///
 /// # Errors
 /// The folder belongs to somebody else, who could have put anything there, or cannot be read. That there is none is no
@@ -86,7 +119,12 @@ pub fn list(folder: &Path) -> io::Result<Vec<Served>> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "json") {
-            found.extend(read(&path).filter(Served::is_there));
+            let Some(served) = read(&path) else { continue };
+            if served.is_there() {
+                found.push(served);
+            } else if served.has_ended() {
+                remove(&path, &served);
+            }
         }
     }
     found.sort_by(|a, b| a.started.total_cmp(&b.started).then(a.pid.cmp(&b.pid)));
@@ -99,6 +137,15 @@ fn read(path: &Path) -> Option<Served> {
         return None;
     }
     serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+}
+
+/// Removes what a server left that was killed. Where that fails it stays.
+fn remove(path: &Path, served: &Served) {
+    let own = path.with_extension("sock");
+    let _ = std::fs::remove_file(path);
+    if served.socket.as_deref().is_some_and(|socket| Path::new(socket) == own) {
+        let _ = std::fs::remove_file(own);
+    }
 }
 
 fn is_alive(pid: u32) -> bool {
@@ -146,6 +193,44 @@ mod tests {
         std::fs::write(folder.path().join("a.txt"), "").expect("a file");
         let found = list(folder.path()).expect("a list");
         assert_eq!(found.iter().map(|served| served.name.as_str()).collect::<Vec<_>>(), ["armed", "a", "far"]);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_killed_programs_left_is_removed() {
+        let folder = private();
+        let mut child = std::process::Command::new("true").spawn().expect("a program");
+        let gone = identity(child.id()).unwrap_or_else(|| format!("{} 1", process_namespace().expect("of Linux")));
+        child.wait().expect("it ends");
+        let armed = |name: &str, pid: u32, process: String| {
+            write(
+                folder.path(),
+                &Served { name: name.into(), pid, process: Some(process), armed: Some(12), ..Served::default() },
+            )
+        };
+        let own = std::process::id();
+        armed("here", own, identity(own).expect("of Linux"));
+        armed("gone", child.id(), gone.clone());
+        // Its number is used again, by another process.
+        armed("reused", own, gone.clone());
+        armed("elsewhere", own, "pid:[1] 5".into());
+        let socket = folder.path().join("killed-1.sock");
+        drop(UnixListener::bind(&socket).expect("a socket"));
+        let other = folder.path().join("other.sock");
+        drop(UnixListener::bind(&other).expect("a socket"));
+        for (pid, socket) in [(1, &socket), (2, &other)] {
+            let socket = Some(socket.display().to_string());
+            write(
+                folder.path(),
+                &Served { name: "killed".into(), pid, process: Some(gone.clone()), socket, ..Served::default() },
+            );
+        }
+        let found = list(folder.path()).expect("a list");
+        assert_eq!(found.iter().map(|served| served.name.as_str()).collect::<Vec<_>>(), ["here"]);
+        let mut left: Vec<_> =
+            std::fs::read_dir(folder.path()).expect("ours").map(|entry| entry.expect("read").file_name()).collect();
+        left.sort();
+        assert_eq!(left, [format!("elsewhere-{own}.json").as_str(), &format!("here-{own}.json"), "other.sock"]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What a server tells without being asked: `{"event": "out", "session": "a", "seq": 12, ...}`.
 
+use std::{fmt, path::Path};
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -119,6 +121,13 @@ bodies! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         source: Option<String>,
     }
+    /// A cell is to be interrupted, and will be when what it does there returns: it lets nothing in between.
+    Interrupting "interrupting" {
+        /// The cell.
+        cell: CellNumber,
+        /// What its thread does, the outermost first. Perhaps code of others, which keeps the loop from the cell.
+        frames: Vec<Frame>,
+    }
     /// The loop of the application has been held for long.
     Held "held" {
         /// For how long until now, in seconds.
@@ -126,9 +135,16 @@ bodies! {
         /// The session whose cell holds it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<String>,
+        /// It is a loop that the program turns now and then, and has not.
+        #[serde(default, skip_serializing_if = "is_false")]
+        pumped: bool,
         /// What the loop's thread does, the outermost first.
         frames: Vec<Frame>,
     }
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// Where a program prints to.
@@ -166,6 +182,38 @@ pub struct Frame {
     pub text: String,
 }
 
+impl fmt::Display for Frame {
+    /// `app.py:3 in work: time.sleep(60)`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = Path::new(&self.file).file_name().map_or(self.file.as_str().into(), |name| name.to_string_lossy());
+        write!(f, "{file}:{} in {}", self.line, self.function)?;
+        if self.text.is_empty() { Ok(()) } else { write!(f, ": {}", self.text) }
+    }
+}
+
+impl fmt::Display for Held {
+    /// What holds the loop, on one line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = if self.pumped { "the program has not called `pump`" } else { "the event loop is held" };
+        write!(f, "{what} for {:.1} s", self.held_s)?;
+        if let Some(session) = &self.by {
+            write!(f, " by session `{session}`")?;
+        }
+        self.frames.last().map_or(Ok(()), |frame| write!(f, ": {frame}"))
+    }
+}
+
+impl fmt::Display for Interrupting {
+    /// What the interrupt waits for, on one line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cell {} is interrupted when ", self.cell)?;
+        match self.frames.last() {
+            Some(frame) => write!(f, "this returns: {frame}"),
+            None => f.write_str("the call it is in returns"),
+        }
+    }
+}
+
 impl Event {
     /// Reads an event; None of a kind that is not known.
     pub(crate) fn of(mut fields: Map<String, Value>) -> Option<Event> {
@@ -189,7 +237,7 @@ mod tests {
         let frame = Frame { file: "a.py".into(), line: 3, function: "f".into(), text: "x".into() };
         for body in [
             Body::Out(Out { stream: Stream::Err, text: "é\n".into(), dropped: 3 }),
-            Body::Held(Held { held_s: 0.25, by: None, frames: vec![frame] }),
+            Body::Held(Held { held_s: 0.25, by: None, pumped: true, frames: vec![frame] }),
             Body::Status(Status { state: State::Busy, cell: Some(2), by: Some((1, 9)), source: None }),
         ] {
             let event = Event { session: Some("a".into()), seq: Some(4), body };

@@ -93,7 +93,7 @@ fn the_limits_are_those_of_the_code() {
         ("events kept of a session that some client has", format!("{} MiB", limits.told_bytes >> 20)),
         ("bytes waiting for a connection", format!("{} KiB", limits.buffer_bytes >> 10)),
         ("a shown value", format!("{} KiB", limits.quota >> 10)),
-        ("a session without connections", format!("{} s", limits.grace.as_secs())),
+        ("a session without connections", format!("{} s", limits.grace.expect("by default").as_secs())),
         ("a connection until its `hello`", format!("{} s", limits.handshake.as_secs())),
         ("an answer of the program", format!("{} s", limits.answer.as_secs())),
         ("a frame", format!("{} MiB", crate::frame::FRAME_MAX >> 20)),

@@ -16,7 +16,7 @@ use keelback_wire::{
 };
 use serde_json::json;
 
-use super::{cannot_open, ctrl_c, say, unreachable};
+use super::{cannot_open, ctrl_c, printable, say, unreachable};
 
 /// What is run.
 pub(super) enum Program<'a> {
@@ -180,7 +180,10 @@ impl Output {
                 }
             }
             Body::Raised(raised) if own => stderr.write_all(raised.traceback.as_bytes())?,
-            Body::Held(held) => writeln!(stderr, "keelback: {}", super::news::held_by(&held))?,
+            Body::Interrupting(interrupting) if own => {
+                writeln!(stderr, "keelback: {}", printable::line(&interrupting.to_string()))?;
+            }
+            Body::Held(held) => writeln!(stderr, "keelback: {}", printable::line(&held.to_string()))?,
             _ => {}
         }
         Ok(())

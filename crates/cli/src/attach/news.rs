@@ -1,7 +1,6 @@
 //! What comes from a session, as a prompt tells it. Called in the connection's thread.
 
 use std::{
-    path::Path,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -10,7 +9,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use keelback_prompt::backend::{Ended, Shown, Told, Took};
 use keelback_wire::{
     client::{News, Verdict},
-    event::{Body, Event, Held, NeedInput, State, Status},
+    event::{Body, Event, NeedInput, State, Status},
     reply::{Evaluated, Opened, Outcome},
 };
 
@@ -109,7 +108,8 @@ impl Pump {
             }
             Body::NeedInput(asked) => self.needs_input(&asked, own, is_past),
             Body::Status(status) => self.status(status, own),
-            Body::Held(held) => self.note(held_by(&held)),
+            Body::Interrupting(interrupting) => self.note(printable::line(&interrupting.to_string())),
+            Body::Held(held) => self.note(printable::line(&held.to_string())),
         }
     }
 
@@ -212,20 +212,4 @@ fn transcript(source: &str) -> String {
         text.push('\n');
     }
     text
-}
-
-/// What holds the loop, on one line.
-pub(super) fn held_by(held: &Held) -> String {
-    let mut text = format!("the event loop is held for {:.1} s", held.held_s);
-    if let Some(session) = &held.by {
-        text.push_str(&format!(" by session `{session}`"));
-    }
-    if let Some(frame) = held.frames.last() {
-        let file = Path::new(&frame.file).file_name().map_or(frame.file.clone(), |name| name.to_string_lossy().into());
-        text.push_str(&format!(": {file}:{} in {}", frame.line, frame.function));
-        if !frame.text.is_empty() {
-            text.push_str(&format!(": {}", frame.text));
-        }
-    }
-    printable::line(&text)
 }

@@ -1,10 +1,12 @@
 //! `--eval` and programs on standard input.
 
 use std::{
-    io::Write,
+    io::{BufRead, BufReader, Write},
     process::{Command, Output, Stdio},
 };
 
+use keelback_wire::event::{Body, Frame, Interrupting};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::{
@@ -73,4 +75,23 @@ fn a_named_session_stays_and_its_past_is_not_printed_again() {
         String::from_utf8(output.stdout).unwrap()
     };
     assert_eq!([last("print one"), last("print two")], ["one\n", "two\n"]);
+}
+
+#[test]
+fn what_an_interrupt_waits_for_is_told() {
+    let served = serve(config());
+    let mut command = command(&served, &["--session", "a", "--eval", "wait"]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let (mut out, mut err) =
+        (BufReader::new(child.stdout.take().unwrap()), BufReader::new(child.stderr.take().unwrap()));
+    let (mut printed, mut told) = (String::new(), String::new());
+    out.read_line(&mut printed).unwrap();
+    let frame = Frame { file: "/srv/app.py".into(), line: 41, function: "get".into(), text: "sleep(60)".into() };
+    let interrupting = Interrupting { cell: 1, frames: vec![frame] };
+    served.program.handle().event(Some("a"), Body::Interrupting(interrupting));
+    err.read_line(&mut told).unwrap();
+    assert_eq!(told, "keelback: cell 1 is interrupted when this returns: app.py:41 in get: sleep(60)\n");
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
 }

@@ -210,3 +210,39 @@ fn a_server_on_tcp_wants_its_own_key() {
         assert!(status == 1 && text.contains(message), "{status} {text}");
     }
 }
+
+#[test]
+fn a_certificate_of_ones_own_is_to_be_trusted() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("trusted.pem");
+    let attach = |is_ca: bool, host: &str, trusts: bool| {
+        let mut parameters = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+        if is_ca {
+            parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        }
+        let pair = rcgen::KeyPair::generate().unwrap();
+        let chain = parameters.self_signed(&pair).unwrap().pem();
+        let identity = Identity::from_pem(chain.as_bytes(), pair.serialize_pem().as_bytes()).unwrap();
+        let any = "127.0.0.1:0".parse().unwrap();
+        let listener = Listener::tcp(any, Exposure::default(), identity, Token::generate().unwrap()).unwrap();
+        let (port, key) =
+            (listener.address().rsplit_once(':').unwrap().1.to_owned(), listener.key().unwrap().to_string());
+        let (_server, _) = serve_at(vec![listener], config());
+        // An empty file trusts nobody, on any machine.
+        fs::write(&file, if trusts { chain } else { String::new() }).unwrap();
+        let mut command = keelback(folder.path());
+        command.args([&format!("{host}:{port}"), "-e", "1+1"]).env("KEELBACK_KEY", key).env("SSL_CERT_FILE", &file);
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    };
+    assert_eq!(attach(false, "localhost", true), "2\n");
+    for (is_ca, host, trusts, why, hint) in [
+        (false, "localhost", false, "nobody this machine trusts has signed it", "SSL_CERT_FILE=FILE"),
+        (false, "127.0.0.1", true, "it is not for this name", "a name that is in the certificate"),
+        (true, "localhost", true, "it is an authority's", "CA:FALSE"),
+    ] {
+        let text = attach(is_ca, host, trusts);
+        assert!(text.contains(why) && text.contains("hint: ") && text.contains(hint), "{text}");
+        assert!(!text.contains("the key changes"), "{text}");
+    }
+}

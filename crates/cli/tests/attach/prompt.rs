@@ -1,7 +1,7 @@
 //! The prompt, in a terminal.
 
 use keelback_wire::{
-    event::{Body, Frame, Held, Stream},
+    event::{Body, Frame, Held, Interrupting, Stream},
     server::Config,
 };
 
@@ -91,9 +91,13 @@ fn ctrl_c_stops_a_cell_and_in_the_end_the_prompt() {
     window.keys("\x03", "comes back to it");
     let (status, text) = window.status();
     assert!(status == 130 && text.contains("the cell goes on\n"), "{text}");
+    // What does not let itself be interrupted is told of.
+    let frame = Frame { file: "<1-input-2>".into(), line: 1, function: "f".into(), text: "sleep(2)\x1b[2J".into() };
+    let interrupting = Interrupting { cell: 2, frames: vec![frame] };
+    served.program.handle().event(Some("1"), Body::Interrupting(interrupting));
     // Who comes back waits for it again.
     let mut window = open(&served, &["--session", "1"]);
-    window.ends("waiting\ncell 2 still runs; Ctrl-C interrupts it");
+    window.ends("cell 2 is interrupted when this returns: <1-input-2>:1 in f: sleep(2)?[2J\ncell 2 still runs; Ctrl-C interrupts it");
 }
 
 #[test]
@@ -112,9 +116,11 @@ fn output_and_warnings_go_above_the_cell() {
     served.program.handle().output("a", Stream::Out, "from a task\n");
     window.ends("from a task\n>>> x =");
     let frame = Frame { file: "/srv/app.py".into(), line: 41, function: "get".into(), text: "sleep(2)".into() };
-    let held = Held { held_s: 0.62, by: None, frames: vec![frame] };
-    served.program.handle().event(None, Body::Held(held));
+    let held = Held { held_s: 0.62, by: None, pumped: false, frames: vec![frame] };
+    served.program.handle().event(None, Body::Held(held.clone()));
     window.ends("the event loop is held for 0.6 s: app.py:41 in get: sleep(2)\n>>> x =");
+    served.program.handle().event(None, Body::Held(Held { pumped: true, ..held }));
+    window.ends("the program has not called `pump` for 0.6 s: app.py:41 in get: sleep(2)\n>>> x =");
 }
 
 #[test]

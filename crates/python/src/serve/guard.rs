@@ -1,16 +1,9 @@
 //! Watches over the loop while a client is there: does it still come to what was posted? When it does not for too long,
-//! `faulthandler` is asked, by a signal, what the loop's thread does; it answers without Python's lock, which a held loop
-//! may not give up.
+//! its thread is asked what it does, without Python's lock, which a held loop may not give up.
 
 use std::{
-    fs,
-    io::{self, BufRead, BufReader, Read},
-    os::{
-        fd::{AsRawFd, RawFd},
-        unix::net::UnixStream,
-    },
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    thread::{self, JoinHandle},
+    thread::{self, JoinHandle, ThreadId},
     time::{Duration, Instant},
 };
 
@@ -19,11 +12,8 @@ use keelback_wire::event::Frame;
 use super::{
     post::{Post, Posted},
     signal::{Thread, block_all},
+    stacks::Stacks,
 };
-
-/// How long a stack is waited for once the signal is sent, and how long a silence ends it; choices.
-const STACK_MAX: Duration = Duration::from_millis(200);
-const STACK_SILENCE: Duration = Duration::from_millis(5);
 
 /// A loop that has not come to what was posted.
 #[derive(Debug, Clone)]
@@ -36,7 +26,10 @@ pub(super) struct Held {
 #[derive(Default)]
 struct State {
     clients: usize,
-    watched: Option<(Thread, i32)>,
+    /// The thread of the loop, also by the id that costs no system call; None is not watched.
+    watched: Option<(Thread, ThreadId)>,
+    /// Since when the loop is asked whether it still comes.
+    asked: Option<Instant>,
     stopped: bool,
     /// What the loop is to be told when it is back.
     held: Option<Held>,
@@ -47,35 +40,39 @@ pub(super) struct Guard {
     state: Mutex<State>,
     changed: Condvar,
     limit: Duration,
-    /// Frames of files below this folder are not shown.
-    hidden: String,
-    /// Where stacks are read, and what `faulthandler` writes them to. None once it is closed.
-    dumps: Mutex<Option<(UnixStream, UnixStream)>>,
-    dump_fd: RawFd,
+    stacks: Arc<Stacks>,
+    /// The loop is one that the program turns, by `Server.pump`.
+    pub(super) is_pumped: bool,
 }
 
 impl Guard {
-    pub(super) fn new(limit: Duration, hidden: String) -> io::Result<Self> {
-        let (dumped, dump) = UnixStream::pair()?;
-        dump.set_nonblocking(true)?;
-        let dump_fd = dump.as_raw_fd();
-        let dumps = Mutex::new(Some((dumped, dump)));
-        Ok(Guard { state: Mutex::default(), changed: Condvar::new(), limit, hidden, dumps, dump_fd })
+    pub(super) fn new(limit: Duration, is_pumped: bool, stacks: Arc<Stacks>) -> Self {
+        Guard { state: Mutex::default(), changed: Condvar::new(), limit, stacks, is_pumped }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The descriptor stacks are written to.
-    pub(super) fn dump_fd(&self) -> RawFd {
-        self.dump_fd
+    /// The loop is in the thread that calls, and has come.
+    pub(super) fn watch(&self) {
+        let mut state = self.lock();
+        state.watched = Some((Thread::current(), thread::current().id()));
+        state.asked = None;
+        drop(state);
+        self.changed.notify_all();
     }
 
-    /// The thread of the loop, and the signal that makes it write its stack; None is not watched.
-    pub(super) fn watch(&self, watched: Option<(Thread, i32)>) {
-        self.lock().watched = watched;
-        self.changed.notify_all();
+    /// The thread that calls has come; what held the loop until now, told once. None from other threads than that of the
+    /// loop.
+    pub(super) fn came(&self) -> Option<Held> {
+        let here = thread::current().id();
+        let mut state = self.lock();
+        if state.watched.is_none_or(|(_, watched)| watched != here) {
+            return None;
+        }
+        state.asked = None;
+        state.held.take()
     }
 
     /// A client has come: the thread begins with the first one, and sleeps while there is none.
@@ -95,11 +92,6 @@ impl Guard {
         state.clients = state.clients.saturating_sub(1);
     }
 
-    /// What held the loop until now, told once.
-    pub(super) fn take_held(&self) -> Option<Held> {
-        self.lock().held.take()
-    }
-
     /// The end; the thread, to be joined.
     pub(super) fn stop(&self) -> Option<JoinHandle<()>> {
         let mut state = self.lock();
@@ -109,37 +101,44 @@ impl Guard {
         state.thread.take()
     }
 
-    /// Closes the descriptors. No lock is waited for, which in a child of fork may never be given back.
-    pub(super) fn close(&self) {
-        if let Ok(mut dumps) = self.dumps.try_lock() {
-            *dumps = None;
-        }
-    }
-
     fn run(&self, post: &Post, tell: &dyn Fn(&Held)) {
         block_all();
         let mut told: Option<Instant> = None;
         let mut state = self.lock();
         while !state.stopped {
-            let Some((thread, signal)) = state.watched.filter(|_| state.clients > 0) else {
+            let Some((thread, id)) = state.watched.filter(|_| state.clients > 0) else {
+                state.asked = None;
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
-            drop(state);
-            match post.waits_since() {
-                None => post.post(Posted::Ping),
+            // What is posted may be taken by another thread for that of the loop, which has to come itself.
+            match post.waits_since().into_iter().chain(state.asked).min() {
+                None => {
+                    state.asked = Some(Instant::now());
+                    drop(state);
+                    post.post(Posted::Ping);
+                }
                 Some(since) if told != Some(since) && since.elapsed() >= self.limit => {
                     told = Some(since);
-                    let held = Held { since, frames: self.stack(thread, signal) };
+                    drop(state);
+                    let held = Held { since, frames: self.stacks.of(thread) };
+                    let mut state = self.lock();
                     // It may have gone on meanwhile, and its stack be one of waiting.
-                    if post.waits_since() == Some(since) {
-                        self.lock().held = Some(held.clone());
+                    if state.watched == Some((thread, id))
+                        && post.waits_since().into_iter().chain(state.asked).min() == Some(since)
+                    {
+                        state.held = Some(held.clone());
+                        drop(state);
                         // In case it is back in this moment: it is to take that.
                         post.post(Posted::Ping);
                         tell(&held);
                     }
                 }
-                Some(_) => {}
+                Some(_) => {
+                    drop(state);
+                    // The loop that was asked may have ended, and another one be there that has not heard of it.
+                    post.post(Posted::Ping);
+                }
             }
             state = self.lock();
             if !state.stopped {
@@ -147,54 +146,4 @@ impl Guard {
             }
         }
     }
-
-    /// The stack of `thread`, the outermost first; empty when it does not come.
-    fn stack(&self, thread: Thread, signal: i32) -> Vec<Frame> {
-        {
-            let state = self.lock();
-            if state.watched != Some((thread, signal)) {
-                return Vec::new();
-            }
-            // With the lock: who takes the handler away has said so before.
-            thread.kill(signal);
-        }
-        let (mut text, mut bytes) = (Vec::new(), [0; 4096]);
-        let mut patience = STACK_MAX;
-        let dumps = self.dumps.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((dumped, _)) = &*dumps else { return Vec::new() };
-        while dumped.set_read_timeout(Some(patience)).is_ok() {
-            match (&*dumped).read(&mut bytes) {
-                Ok(count @ 1..) => text.extend_from_slice(&bytes[..count]),
-                _ => break,
-            }
-            patience = STACK_SILENCE;
-        }
-        let mut frames: Vec<Frame> = String::from_utf8_lossy(&text).lines().filter_map(frame_of).collect();
-        frames.retain(|frame| !frame.file.starts_with(&self.hidden));
-        frames.reverse();
-        // The text of the innermost lines is what is looked at; files are read here, not in the loop.
-        let inner = frames.len().saturating_sub(TEXTS_MAX);
-        for frame in &mut frames[inner..] {
-            frame.text = line_of(&frame.file, frame.line).unwrap_or_default();
-        }
-        frames
-    }
-}
-
-/// How many frames of a stack get the text of their line: a choice.
-const TEXTS_MAX: usize = 8;
-
-/// A line of `faulthandler`: `  File "app.py", line 3 in work`.
-fn frame_of(line: &str) -> Option<Frame> {
-    let (file, rest) = line.trim_start().strip_prefix("File \"")?.rsplit_once("\", line ")?;
-    let (number, function) = rest.split_once(" in ")?;
-    Some(Frame { file: file.into(), line: number.parse().ok()?, function: function.into(), text: String::new() })
-}
-
-/// Line `number` of a file, stripped.
-fn line_of(path: &str, number: u32) -> Option<String> {
-    let file = fs::File::open(path).ok().filter(|file| file.metadata().is_ok_and(|kind| kind.is_file()))?;
-    let index = usize::try_from(number).ok()?.checked_sub(1)?;
-    let line = BufReader::new(file).lines().nth(index)?.ok()?;
-    Some(line.trim().to_owned())
 }

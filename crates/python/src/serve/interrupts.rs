@@ -1,10 +1,12 @@
 //! Interrupts of cells that compute. The server's thread cannot wait for Python's lock, which such a cell may not give up
 //! for minutes (a regular expression), so it sends a signal to the main thread, as Ctrl-C would; the handler in Python
 //! raises only if the cell that is meant is the innermost thing that runs. In other threads no handlers run: there
-//! Python's lock is waited for, by a thread of its own.
+//! Python's lock is waited for, by a thread of its own, and the exception comes at the next instruction of Python.
 //!
 //! A signal may come in a moment in which nothing may be raised, so it is sent again until the interrupt was taken: by the
 //! handler, or by the loop, which cancels a cell that awaits.
+//!
+//! A call that does not let itself be interrupted is told to the clients, with its line (`waits.rs`).
 
 use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
@@ -12,9 +14,13 @@ use std::{
     time::Duration,
 };
 
-use keelback_wire::message::CellNumber;
+use keelback_wire::{event::Frame, message::CellNumber};
 
-use super::signal::{Thread, block_all};
+use super::{
+    signal::{Thread, block_all},
+    stacks::Stacks,
+    waits::{Tell, Waits},
+};
 
 /// A cell that is to be interrupted.
 pub(super) type Meant = (String, CellNumber);
@@ -25,7 +31,15 @@ pub(super) enum Reach {
     /// By a signal.
     Signal(Thread, i32),
     /// By a call that waits for Python's lock.
-    Call(Arc<dyn Fn(&Meant) + Send + Sync>),
+    Call(Thread, Arc<dyn Fn(&Meant) + Send + Sync>),
+}
+
+impl Reach {
+    fn thread(&self) -> Thread {
+        match self {
+            Reach::Signal(thread, _) | Reach::Call(thread, _) => *thread,
+        }
+    }
 }
 
 /// The first and the longest time between two tries: choices.
@@ -43,20 +57,30 @@ struct State {
     is_over: bool,
 }
 
-#[derive(Default)]
 pub(super) struct Interrupts {
     state: Mutex<State>,
     changed: Condvar,
+    waits: Arc<Waits>,
 }
 
 impl Interrupts {
+    pub(super) fn new(stacks: Arc<Stacks>, tell: Tell) -> Self {
+        Interrupts { state: Mutex::default(), changed: Condvar::new(), waits: Arc::new(Waits::new(stacks, tell)) }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How the thread that runs cells is reached from now on.
-    pub(super) fn set_reach(&self, reach: Option<Reach>) {
-        self.lock().reach = reach;
+    pub(super) fn set_reach(&self, reach: Reach) {
+        self.waits.set_thread(reach.thread());
+        self.lock().reach = Some(reach);
+    }
+
+    /// The cell runs in a thread of its own.
+    pub(super) fn runs_in(&self, meant: Meant, thread: Thread) {
+        self.waits.runs_in(meant, thread);
     }
 
     pub(super) fn send(self: &Arc<Self>, meant: Meant) {
@@ -64,6 +88,7 @@ impl Interrupts {
         if state.is_over {
             return;
         }
+        self.waits.begin(meant.clone(), Vec::new());
         if !state.meant.contains(&meant) {
             state.meant.push(meant);
         }
@@ -78,13 +103,20 @@ impl Interrupts {
         }
     }
 
+    /// The exception waits for the thread of a cell to come to its next instruction; it is at `frames` now.
+    pub(super) fn raised(&self, meant: Meant, frames: Vec<Frame>) {
+        if !self.lock().is_over {
+            self.waits.begin(meant, frames);
+        }
+    }
+
     fn repeat(&self) {
         block_all();
         let mut state = self.lock();
         let mut pause = AGAIN_FIRST;
         while !state.meant.is_empty() {
             let (meant, reach) = (state.meant.clone(), state.reach.clone());
-            if let Some(Reach::Call(call)) = reach {
+            if let Some(Reach::Call(_, call)) = reach {
                 drop(state);
                 meant.iter().for_each(|meant| call(meant));
                 state = self.lock();
@@ -110,18 +142,25 @@ impl Interrupts {
         let taken = state.meant.len() < before;
         drop(state);
         if taken {
+            self.waits.end(session, cell);
             self.changed.notify_all();
         }
         taken
     }
 
-    /// Forgets all; the thread that sends, to be joined.
-    pub(super) fn stop(&self) -> Option<JoinHandle<()>> {
+    /// The cell is over.
+    pub(super) fn forget(&self, session: &str, cell: CellNumber) {
+        self.take(session, cell);
+        self.waits.forget(session, cell);
+    }
+
+    /// Forgets all; the threads, to be joined.
+    pub(super) fn stop(&self) -> [Option<JoinHandle<()>>; 2] {
         let mut state = self.lock();
         state.is_over = true;
         state.meant.clear();
         state.reach = None;
         self.changed.notify_all();
-        state.sender.take()
+        [state.sender.take(), self.waits.stop()]
     }
 }

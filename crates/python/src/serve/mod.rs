@@ -12,6 +12,8 @@ mod questions;
 mod served;
 mod signal;
 mod sink;
+mod stacks;
+mod waits;
 
 use std::{
     os::fd::RawFd,
@@ -59,10 +61,11 @@ impl Server {
     /// Listens from now on. `owner` answers what clients ask (`check`, `complete` ...).
     #[new]
     fn new(py: Python<'_>, owner: Py<PyAny>, options: &Bound<'_, PyDict>) -> PyResult<Self> {
-        let guard = options::guard(options)?;
+        let stacks = options::stacks(options)?;
+        let guard = options::guard(options, &stacks)?;
         let (config, listener) = (options::config(options)?, options::listener(options)?);
         let (address, key) = (listener.address(), listener.key().map(ToString::to_string));
-        let served = Arc::new(Served::new(Post::new()?, guard, owner));
+        let served = Arc::new(Served::new(Post::new()?, stacks, guard, owner));
         let front = Arc::new(Front(Arc::clone(&served)));
         let server = py.detach(|| server::Server::start(config, vec![listener], front)).map_err(failed)?;
         Ok(Server { served, server: Mutex::new(Some(server)), address, key, process: std::process::id() })
@@ -73,9 +76,9 @@ impl Server {
         self.served.post.fd()
     }
 
-    /// What `faulthandler` is to write stacks to; None without a guard.
-    fn dump_fd(&self) -> Option<RawFd> {
-        Some(self.served.guard.as_ref()?.dump_fd())
+    /// What `faulthandler` is to write stacks to.
+    fn dump_fd(&self) -> RawFd {
+        self.served.stacks.fd()
     }
 
     /// Where a TCP server listens, with the port it was given.
@@ -91,16 +94,22 @@ impl Server {
     }
 
     /// The thread that calls runs cells from now on: `interrupt` is the number of the signal that interrupts there, or
-    /// None where no signal handlers run; `dump` that which makes it write its stack.
+    /// None where no signal handlers run; `dump` that which makes any thread write its stack.
     fn here(&self, interrupt: Option<i32>, dump: Option<i32>) {
         let thread = Thread::current();
-        self.served.interrupts.set_reach(Some(match interrupt {
+        self.served.stacks.set_signal(dump);
+        self.served.interrupts.set_reach(match interrupt {
             Some(signal) => Reach::Signal(thread, signal),
-            None => self.call_reach(),
-        }));
+            None => self.call_reach(thread),
+        });
         if let Some(guard) = &self.served.guard {
-            guard.watch(dump.map(|signal| (thread, signal)));
+            guard.watch();
         }
+    }
+
+    /// The thread that calls is that of one cell.
+    fn cell_here(&self, session: String, cell: CellNumber) {
+        self.served.interrupts.runs_in((session, cell), Thread::current());
     }
 
     /// All that was posted, as tuples whose first item is the kind.
@@ -111,12 +120,20 @@ impl Server {
                 list.append(item)?;
             }
         }
-        if let Some(held) = self.served.guard.as_ref().and_then(|guard| guard.take_held()) {
-            let line = held.frames.last().cloned().unwrap_or_default();
-            let seconds = held.since.elapsed().as_secs_f64();
-            list.append(("held", seconds, line.file, line.line, line.function).into_pyobject(py)?)?;
+        if let Some(held) = self.came(py)? {
+            list.append(held)?;
         }
         Ok(list)
+    }
+
+    /// The loop comes to what is posted, though another thread has taken it. What held the loop until now, as an item of
+    /// `take`, which does this too in the thread of the loop.
+    fn came<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        let Some(guard) = &self.served.guard else { return Ok(None) };
+        let Some(held) = guard.came() else { return Ok(None) };
+        let line = held.frames.last().cloned().unwrap_or_default();
+        let seconds = held.since.elapsed().as_secs_f64();
+        Ok(Some(("held", guard.is_pumped, seconds, line.file, line.line, line.function).into_pyobject(py)?))
     }
 
     /// Whether the cell is to be interrupted; true once for an interrupt.
@@ -195,15 +212,28 @@ impl Server {
         self.served.handle().closed(session);
     }
 
-    /// Raises KeyboardInterrupt in a thread of Python's, at its next instruction.
-    fn raise_in(&self, py: Python<'_>, thread: u64) {
+    /// Raises KeyboardInterrupt in a thread of Python's, at its next instruction. When that does not come soon, clients
+    /// are told where the cell is: at `frames` now.
+    #[pyo3(signature = (thread, session = None, cell = 0, frames = Vec::new()))]
+    fn raise_in(
+        &self,
+        py: Python<'_>,
+        thread: u64,
+        session: Option<String>,
+        cell: CellNumber,
+        frames: Vec<questions::Told>,
+    ) {
         raise_in(py, thread);
+        if let Some(session) = session {
+            self.served.interrupts.raised((session, cell), questions::frames_of(frames));
+        }
     }
 
     /// Ends the server and all its threads.
     fn close(&self, py: Python<'_>) {
         let server = self.server.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let mut threads: Vec<Option<JoinHandle<()>>> = vec![self.served.interrupts.stop()];
+        self.served.stacks.set_signal(None);
+        let mut threads: Vec<Option<JoinHandle<()>>> = self.served.interrupts.stop().into();
         threads.extend(self.served.guard.as_ref().map(|guard| guard.stop()));
         let owner = self.served.owner.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(owner);
@@ -237,9 +267,9 @@ impl Server {
 }
 
 impl Server {
-    fn call_reach(&self) -> Reach {
+    fn call_reach(&self, thread: Thread) -> Reach {
         let served = Arc::downgrade(&self.served);
-        Reach::Call(Arc::new(move |meant: &Meant| {
+        let call = Arc::new(move |meant: &Meant| {
             let Some(served) = served.upgrade() else { return };
             let owner = served.owner.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let Some(owner) = owner else { return };
@@ -249,7 +279,8 @@ impl Server {
                 }
                 drop(owner);
             });
-        }))
+        });
+        Reach::Call(thread, call)
     }
 }
 

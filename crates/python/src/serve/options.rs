@@ -1,6 +1,6 @@
 //! The options of a server, from the dict that `_serve.py` makes.
 
-use std::{fs, net::ToSocketAddrs, path::PathBuf, time::Duration};
+use std::{fs, net::ToSocketAddrs, path::PathBuf, sync::Arc, time::Duration};
 
 use keelback_wire::{
     server::{Config, Exposure, Listener},
@@ -12,7 +12,7 @@ use pyo3::{
     types::PyDict,
 };
 
-use super::{failed, guard::Guard};
+use super::{failed, guard::Guard, stacks::Stacks};
 
 fn get<'py, T>(options: &Bound<'py, PyDict>, name: &str) -> PyResult<T>
 where
@@ -38,15 +38,17 @@ pub(super) fn config(options: &Bound<'_, PyDict>) -> PyResult<Config> {
         transcript: get(options, "transcript")?,
         ..Config::default()
     };
-    if let Some(grace) = seconds(options, "grace")? {
-        config.limits.grace = grace;
-    }
+    config.limits.grace = seconds(options, "grace")?;
     Ok(config)
 }
 
-pub(super) fn guard(options: &Bound<'_, PyDict>) -> PyResult<Option<Guard>> {
+pub(super) fn stacks(options: &Bound<'_, PyDict>) -> PyResult<Arc<Stacks>> {
+    Ok(Arc::new(Stacks::new(get(options, "hidden")?)?))
+}
+
+pub(super) fn guard(options: &Bound<'_, PyDict>, stacks: &Arc<Stacks>) -> PyResult<Option<Guard>> {
     let Some(limit) = seconds(options, "guard")? else { return Ok(None) };
-    Ok(Some(Guard::new(limit, get(options, "hidden")?)?))
+    Ok(Some(Guard::new(limit, get(options, "pumped")?, Arc::clone(stacks))))
 }
 
 pub(super) fn listener(options: &Bound<'_, PyDict>) -> PyResult<Listener> {

@@ -7,17 +7,18 @@ use std::{
 
 use keelback_wire::{
     application::{Application, Audit, Handle, Job},
-    event::{Body, Held as HeldEvent},
+    event::{Body, Held as HeldEvent, Interrupting},
     message::{CellNumber, Code, Failure, Request},
 };
 use pyo3::prelude::*;
 
 use super::{
     guard::{Guard, Held},
-    interrupts::Interrupts,
+    interrupts::{Interrupts, Meant},
     lines::Lines,
     post::{Post, Posted},
     questions::Questions,
+    stacks::Stacks,
 };
 
 /// What the two sides of a served program share.
@@ -26,10 +27,11 @@ pub(super) struct Served {
     pub(super) lines: Lines,
     pub(super) interrupts: Arc<Interrupts>,
     pub(super) questions: Questions,
+    pub(super) stacks: Arc<Stacks>,
     /// None when nobody is to watch over the loop.
     pub(super) guard: Option<Arc<Guard>>,
     /// Set before the server starts.
-    handle: OnceLock<Arc<dyn Handle>>,
+    handle: Arc<OnceLock<Arc<dyn Handle>>>,
     /// What answers questions; None once the server is closed.
     pub(super) owner: Mutex<Option<Arc<Py<PyAny>>>>,
     /// The cell of each session that was submitted and has not ended.
@@ -41,14 +43,22 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Served {
-    pub(super) fn new(post: Post, guard: Option<Guard>, owner: Py<PyAny>) -> Self {
+    pub(super) fn new(post: Post, stacks: Arc<Stacks>, guard: Option<Guard>, owner: Py<PyAny>) -> Self {
+        let handle: Arc<OnceLock<Arc<dyn Handle>>> = Arc::default();
+        let told = Arc::clone(&handle);
+        let tell = move |(session, cell): &Meant, frames| {
+            if let Some(handle) = told.get() {
+                handle.event(Some(session), Body::Interrupting(Interrupting { cell: *cell, frames }));
+            }
+        };
         Served {
             post: Arc::new(post),
             lines: Lines::default(),
-            interrupts: Arc::default(),
+            interrupts: Arc::new(Interrupts::new(Arc::clone(&stacks), Box::new(tell))),
             questions: Questions::default(),
+            stacks,
             guard: guard.map(Arc::new),
-            handle: OnceLock::new(),
+            handle,
             owner: Mutex::new(Some(Arc::new(owner))),
             running: Mutex::default(),
         }
@@ -63,9 +73,7 @@ impl Served {
     pub(super) fn close_descriptors(&self) {
         self.post.close();
         self.lines.forget();
-        if let Some(guard) = &self.guard {
-            guard.close();
-        }
+        self.stacks.close();
     }
 
     /// The cell is over.
@@ -75,7 +83,7 @@ impl Served {
             running.remove(session);
         }
         drop(running);
-        self.interrupts.take(session, cell);
+        self.interrupts.forget(session, cell);
     }
 
     /// The session whose cell runs, if only one has one.
@@ -86,8 +94,8 @@ impl Served {
     }
 }
 
-fn held_event(held: &Held, by: Option<String>) -> Body {
-    Body::Held(HeldEvent { held_s: held.since.elapsed().as_secs_f64(), by, frames: held.frames.clone() })
+fn held_event(held: &Held, by: Option<String>, pumped: bool) -> Body {
+    Body::Held(HeldEvent { held_s: held.since.elapsed().as_secs_f64(), by, pumped, frames: held.frames.clone() })
 }
 
 /// What is given to the server.
@@ -155,9 +163,12 @@ impl Application for Front {
             match what {
                 Audit::Connected(..) => {
                     let served = Arc::downgrade(&self.0);
+                    let pumped = guard.is_pumped;
                     guard.joined(&self.0.post, move |held| {
                         if let Some(served) = served.upgrade() {
-                            served.handle().event(None, held_event(held, served.only_running()));
+                            // Between two calls of `pump` no cell runs.
+                            let by = if pumped { None } else { served.only_running() };
+                            served.handle().event(None, held_event(held, by, pumped));
                         }
                     });
                 }

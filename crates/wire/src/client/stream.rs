@@ -11,7 +11,7 @@ use std::{
 };
 
 use rustix::net::sockopt;
-use rustls::{ClientConnection, pki_types::ServerName};
+use rustls::{CertificateError, ClientConnection, pki_types::ServerName};
 
 use super::lock;
 use crate::tls::{Key, client_config};
@@ -51,7 +51,36 @@ pub enum ConnectError {
     #[error("no connection to `{address}`")]
     Failed { address: String, source: io::Error },
     #[error("`{address}` is not the server of this key")]
-    Key { address: String, source: rustls::Error },
+    Key { address: String },
+    #[error("the certificate of `{address}` is not trusted: {why}")]
+    Certificate { address: String, why: Distrust },
+}
+
+/// Why a certificate of the user's own is not trusted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages are the documentation")]
+pub enum Distrust {
+    #[error("nobody this machine trusts has signed it")]
+    Signer,
+    #[error("it is not for this name")]
+    Name,
+    #[error("it is an authority's, which is not to be a server's")]
+    Authority,
+    #[error("{0}")]
+    Other(String),
+}
+
+impl From<&CertificateError> for Distrust {
+    fn from(error: &CertificateError) -> Self {
+        let text = error.to_string();
+        match error {
+            CertificateError::UnknownIssuer => Distrust::Signer,
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => Distrust::Name,
+            // The error itself is of a crate that rustls does not show.
+            _ if text.contains("CaUsedAsEndEntity") => Distrust::Authority,
+            _ => Distrust::Other(text),
+        }
+    }
 }
 
 impl fmt::Display for Address {
@@ -86,9 +115,12 @@ impl Address {
         let address = self.to_string();
         let tls = source.get_ref().and_then(|source| source.downcast_ref::<rustls::Error>());
         match (source.kind(), tls) {
-            (_, Some(rustls::Error::InvalidCertificate(_))) => {
-                ConnectError::Key { address, source: tls.cloned().expect("matched above") }
-            }
+            (_, Some(rustls::Error::InvalidCertificate(source))) => match self {
+                Address::Tcp { key: Key::Named { .. }, .. } => {
+                    ConnectError::Certificate { address, why: source.into() }
+                }
+                _ => ConnectError::Key { address },
+            },
             (io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused, _) => ConnectError::Nobody { address, source },
             _ => ConnectError::Failed { address, source },
         }

@@ -57,8 +57,8 @@ pub struct Limits {
     pub buffer_bytes: usize,
     /// The most bytes of one shown value, where the client does not say.
     pub quota: usize,
-    /// How long a session outlives its last connection.
-    pub grace: Duration,
+    /// How long a session outlives its last connection; None is for as long as the server.
+    pub grace: Option<Duration>,
     /// How long a client may take until its `hello`.
     pub handshake: Duration,
     /// How long the application may take for an answer.
@@ -80,7 +80,7 @@ impl Default for Limits {
             told_bytes: 4 << 20,
             buffer_bytes: 256 << 10,
             quota: 64 << 10,
-            grace: Duration::from_secs(60),
+            grace: Some(Duration::from_secs(60)),
             handshake: Duration::from_secs(5),
             answer: Duration::from_secs(2),
             refusal: Duration::from_millis(300),

@@ -1,9 +1,12 @@
 //! The transcript: a line of JSON for the begin and the end of each cell, written by a thread of its own.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{File, OpenOptions, Permissions},
     io::{self, Write},
-    os::{fd::AsFd, unix::fs::OpenOptionsExt},
+    os::{
+        fd::AsFd,
+        unix::fs::{OpenOptionsExt, PermissionsExt},
+    },
     path::Path,
     sync::{
         Arc,
@@ -76,7 +79,7 @@ impl Transcript {
         application: Arc<dyn Application>,
         descriptors: Arc<Descriptors>,
     ) -> io::Result<Self> {
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+        let file = open_to_append(path)?;
         let (lines, received) = channel();
         let waiting = Arc::new(AtomicUsize::new(0));
         let left = Arc::clone(&waiting);
@@ -114,6 +117,21 @@ impl Drop for Transcript {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+    }
+}
+
+/// A file that is new has mode 0600; that of one which is there is its owner's choice.
+fn open_to_append(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.append(true).mode(0o600);
+    match options.clone().create_new(true).open(path) {
+        Ok(file) => {
+            // The umask may have taken something away.
+            file.set_permissions(Permissions::from_mode(0o600))?;
+            Ok(file)
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => options.create(true).open(path),
+        Err(error) => Err(error),
     }
 }
 

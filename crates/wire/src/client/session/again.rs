@@ -133,7 +133,7 @@ impl From<OpenError> for Trial {
         let why = error.to_string();
         match error {
             OpenError::Connect(ConnectError::Nobody { .. }) => Trial::Over("the program has ended".into()),
-            OpenError::Connect(ConnectError::Key { .. }) => Trial::Over(why),
+            OpenError::Connect(ConnectError::Key { .. } | ConnectError::Certificate { .. }) => Trial::Over(why),
             OpenError::Call(CallError::Refused(failure)) if failure.code == Code::Unknown => {
                 Trial::Over("the session has ended".into())
             }

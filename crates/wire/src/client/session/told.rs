@@ -91,6 +91,7 @@ fn cell_of(body: &Body) -> Option<CellNumber> {
         Body::Shown(shown) => Some(shown.cell),
         Body::Raised(raised) => Some(raised.cell),
         Body::NeedInput(asked) => Some(asked.cell),
+        Body::Interrupting(interrupting) => Some(interrupting.cell),
         Body::Status(status) => status.cell,
         _ => None,
     }

@@ -110,7 +110,8 @@ impl Core {
         if !self.connections.values().any(|connection| connection.follows(id))
             && let Some(session) = self.sessions.get_mut(&id).filter(|session| !session.over)
         {
-            session.expires = Some(now + self.config.limits.grace);
+            // A time that no clock reaches is none.
+            session.expires = self.config.limits.grace.and_then(|grace| now.checked_add(grace));
         }
         self.forget(id);
     }

@@ -283,6 +283,7 @@ pub(super) fn text_of(body: &Body, lost: u64) -> Cow<'_, str> {
         Body::Raised(raised) if raised.traceback.ends_with('\n') => raised.traceback.as_str().into(),
         Body::Raised(raised) => format!("{}\n", raised.traceback).into(),
         Body::NeedInput(asked) => asked.prompt.as_str().into(),
+        Body::Interrupting(interrupting) => format!("[{interrupting}]\n").into(),
         Body::Status(_) | Body::Held(_) => "".into(),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::{
-    event::{Body, Out, Stream},
+    event::{Body, Held, Interrupting, Out, Stream},
     server::Limits,
 };
 
@@ -150,7 +150,7 @@ pub(in crate::server) fn cost(body: &Body) -> usize {
         }
         Body::Status(status) => status.source.as_ref().map_or(0, String::len),
         Body::NeedInput(asked) => asked.prompt.len(),
-        Body::Held(held) => held.frames.len() * EVENT_COST,
+        Body::Held(Held { frames, .. }) | Body::Interrupting(Interrupting { frames, .. }) => frames.len() * EVENT_COST,
     };
     EVENT_COST + text
 }

@@ -1,11 +1,14 @@
 //! Sessions and cells.
 
+use std::time::Duration;
+
 use super::*;
 use crate::{
     application::Audit,
     event::{Held, Stream},
     message::{Attach, Cancel, Check, Close, Detach, Input, Interrupt, List, Resize, Tail, Tasks},
     reply::{Evaluated, InterruptState, Outcome},
+    server::Limits,
 };
 
 fn interrupt(cell: Option<u64>, request: Option<u64>) -> Interrupt {
@@ -77,6 +80,21 @@ fn a_session_ends_after_its_grace() {
     assert!(other.call(&mut bench, &List {}).expect("a list").sessions.is_empty());
     assert!(bench.core.next_deadline().is_none());
     assert!(bench.core.sessions.is_empty() && bench.core.names.is_empty());
+}
+
+#[test]
+fn without_a_grace_sessions_are_kept() {
+    for grace in [None, Some(Duration::MAX)] {
+        let limits = Limits { grace, ..Limits::default() };
+        let mut bench = Bench::new(Config { limits, ..Config::default() });
+        let mut client = bench.client();
+        client.open(&mut bench, "a");
+        bench.core.gone(client.id, bench.now);
+        assert!(bench.core.next_deadline().is_none());
+        let mut other = bench.client();
+        let session = &other.call(&mut bench, &List {}).expect("a list").sessions[0];
+        assert_eq!((session.clients, session.expires_s), (0, None));
+    }
 }
 
 #[test]
@@ -208,7 +226,7 @@ fn the_applications_own_output_goes_to_those_who_asked() {
     one.call(&mut bench, &Tail { on: true }).expect("done");
     one.call(&mut bench, &Tail { on: true }).expect("done");
     print(&mut bench, "now");
-    let held = Held { held_s: 0.5, by: None, frames: vec![] };
+    let held = Held { held_s: 0.5, by: None, pumped: false, frames: vec![] };
     bench.application.handle().event(None, Body::Held(held));
     assert_eq!(one.told(&mut bench), [" 0 \"now\" 0", " 0 held 0.5"]);
     assert_eq!(two.told(&mut bench), [" 0 held 0.5"]);

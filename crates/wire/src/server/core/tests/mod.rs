@@ -175,6 +175,7 @@ impl Client {
                 Body::NeedInput(asked) => format!("asks {}", asked.prompt),
                 Body::Status(status) => format!("{:?} {:?}", status.state, status.cell),
                 Body::Held(held) => format!("held {}", held.held_s),
+                Body::Interrupting(interrupting) => format!("interrupting {}", interrupting.cell),
             };
             format!("{} {} {text}", event.session.unwrap_or_default(), event.seq.unwrap_or_default())
         };

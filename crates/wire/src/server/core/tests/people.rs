@@ -1,7 +1,10 @@
 //! Plain mode.
 
 use super::*;
-use crate::message::{Close, List};
+use crate::{
+    event::{Frame, Interrupting},
+    message::{Close, List},
+};
 
 fn banner() -> Bench {
     Bench::new(Config { banner: "Hello\0".into(), ..Config::default() })
@@ -49,6 +52,23 @@ fn a_cell_that_asks_gets_the_next_line() {
     bench.core.end_of_input(person, bench.now);
     assert_eq!(bench.text(person), "name? None\n>>> ");
     assert!(bench.core.is_done(person, true));
+}
+
+#[test]
+fn what_an_interrupt_waits_for_is_said() {
+    let mut bench = banner();
+    let person = bench.person();
+    bench.write(person, b"wait\n");
+    bench.text(person);
+    let frame = Frame { file: "/srv/app.py".into(), line: 41, function: "get".into(), text: "sleep(60)".into() };
+    for (frames, expected) in [
+        (vec![frame], "[cell 1 is interrupted when this returns: app.py:41 in get: sleep(60)]\n"),
+        (vec![], "[cell 1 is interrupted when the call it is in returns]\n"),
+    ] {
+        bench.application.handle().event(Some("1"), Body::Interrupting(Interrupting { cell: 1, frames }));
+        bench.turn();
+        assert_eq!(bench.text(person), expected);
+    }
 }
 
 #[test]
