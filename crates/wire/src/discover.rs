@@ -1,13 +1,14 @@
 //! What there is to attach to on this machine: each server leaves a file beside its socket.
 
 use std::{
-    env, io,
-    os::unix::{fs::MetadataExt, net::UnixStream},
+    io,
     path::{Path, PathBuf},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use serde::{Deserialize, Serialize};
+
+use crate::system::{self, UnixStream};
 
 /// The longest file that is read, in bytes: a choice, over what a long command line takes.
 const FILE_MAX: u64 = 64 << 10;
@@ -52,19 +53,16 @@ impl Served {
     pub fn is_there(&self) -> bool {
         match &self.socket {
             Some(socket) if self.armed.is_none() => UnixStream::connect(socket).is_ok(),
-            _ => is_alive(self.pid),
+            _ => system::is_alive(self.pid),
         }
     }
 }
 
-/// The folder of the files: below `XDG_RUNTIME_DIR`, else one of the user's own among temporary files.
+/// The folder of the files: below `XDG_RUNTIME_DIR`, else one of the user's own among temporary files; on Windows in the
+/// user's profile.
 #[must_use]
 pub fn folder() -> PathBuf {
-    let named = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute() && path.is_dir());
-    match named {
-        Some(path) => path.join("keelback"),
-        None => env::temp_dir().join(format!("keelback-{}", rustix::process::getuid().as_raw())),
-    }
+    system::runtime_folder()
 }
 
 /// All servers in `folder` that answer or wait for their signal, the oldest first. Files of those that have ended are
@@ -78,7 +76,7 @@ pub fn list(folder: &Path) -> io::Result<Vec<Served>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         known => known?,
     };
-    if !known.is_dir() || known.uid() != rustix::process::geteuid().as_raw() || known.mode() & 0o022 != 0 {
+    if !known.is_dir() || !system::is_private(folder, &known)? {
         let message = format!("`{}` is not a folder that only you can write to", folder.display());
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
     }
@@ -99,11 +97,6 @@ fn read(path: &Path) -> Option<Served> {
         return None;
     }
     serde_json::from_slice(&std::fs::read(path).ok()?).ok()
-}
-
-fn is_alive(pid: u32) -> bool {
-    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
-    pid.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 use std::{
     fs::{File, OpenOptions},
     io::{self, Write},
-    os::{fd::AsFd, unix::fs::OpenOptionsExt},
     path::Path,
     sync::{
         Arc,
@@ -16,11 +15,12 @@ use std::{
 
 use serde::Serialize;
 
-use super::{descriptors::Descriptors, signals};
+use super::{Descriptors, signals};
 use crate::{
     application::{Application, Audit, Job},
     message::CellNumber,
     reply::Outcome,
+    system,
 };
 
 /// How many bytes may wait for the disk: a choice.
@@ -76,7 +76,9 @@ impl Transcript {
         application: Arc<dyn Application>,
         descriptors: Arc<Descriptors>,
     ) -> io::Result<Self> {
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+        let mut options = OpenOptions::new();
+        system::make_private(path, &mut options)?;
+        let file = options.append(true).create(true).open(path)?;
         let (lines, received) = channel();
         let waiting = Arc::new(AtomicUsize::new(0));
         let left = Arc::clone(&waiting);
@@ -84,9 +86,9 @@ impl Transcript {
         let builder = thread::Builder::new().name("keelback-transcript".into());
         let thread = builder.spawn(move || {
             signals::block_all();
-            descriptors.add(file.as_fd());
+            descriptors.add(&file);
             write_all(&file, &path, &received, &left, &*application);
-            descriptors.remove(file.as_fd());
+            descriptors.remove(&file);
         })?;
         Ok(Transcript { lines: Some(lines), waiting, thread: Some(thread), has_lost: false })
     }
