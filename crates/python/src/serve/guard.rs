@@ -5,16 +5,16 @@
 use std::{
     fs,
     io::{self, BufRead, BufReader, Read},
-    os::{
-        fd::{AsRawFd, RawFd},
-        unix::net::UnixStream,
-    },
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
-use keelback_wire::event::Frame;
+use keelback_wire::{
+    event::Frame,
+    waker::{self, Waker},
+};
+use rustix::fd::{AsRawFd, RawFd};
 
 use super::{
     post::{Post, Posted},
@@ -50,13 +50,13 @@ pub(super) struct Guard {
     /// Frames of files below this folder are not shown.
     hidden: String,
     /// Where stacks are read, and what `faulthandler` writes them to. None once it is closed.
-    dumps: Mutex<Option<(UnixStream, UnixStream)>>,
+    dumps: Mutex<Option<(Waker, Waker)>>,
     dump_fd: RawFd,
 }
 
 impl Guard {
     pub(super) fn new(limit: Duration, hidden: String) -> io::Result<Self> {
-        let (dumped, dump) = UnixStream::pair()?;
+        let (dumped, dump) = waker::pair()?;
         dump.set_nonblocking(true)?;
         let dump_fd = dump.as_raw_fd();
         let dumps = Mutex::new(Some((dumped, dump)));
