@@ -78,7 +78,7 @@ pub(crate) fn lock(folder: &Path, progress: &mut dyn FnMut(Progress)) -> Result<
 pub(crate) fn mark_used(folder: &Path) {
     let manifest = folder.join(MANIFEST);
     if age(&manifest).is_some_and(|age| age > DAY) {
-        let _ = File::open(&manifest).and_then(|file| file.set_modified(SystemTime::now()));
+        let _ = system::open_for_times(&manifest).and_then(|file| file.set_modified(SystemTime::now()));
     }
 }
 

@@ -1,7 +1,8 @@
 //! The cache on Unix: a folder is trusted by its owner and its mode.
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io,
     os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
 };
@@ -23,6 +24,11 @@ pub(super) fn create_private(folder: &Path) -> io::Result<()> {
 pub(super) fn is_private(folder: &Path) -> io::Result<bool> {
     let metadata = fs::metadata(folder)?;
     Ok(metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o022 == 0)
+}
+
+/// Opens a file to set its times, for which its owner needs no other right.
+pub(super) fn open_for_times(path: &Path) -> io::Result<File> {
+    File::open(path)
 }
 
 /// Takes the entry out of sight in one step.

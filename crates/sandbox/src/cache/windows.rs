@@ -2,9 +2,14 @@
 //! its owner lets them. Rights are lists there, inherited from above; they are not read here.
 
 use std::{
-    env, fs, io,
+    env,
+    fs::{self, File},
+    io,
+    os::windows::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
+
+use windows_sys::Win32::Storage::FileSystem::FILE_WRITE_ATTRIBUTES;
 
 /// Why a folder is not trusted.
 pub(super) const NOT_PRIVATE: &str = "it is not in your profile folder, so others may write to it";
@@ -23,6 +28,11 @@ pub(super) fn create_private(folder: &Path) -> io::Result<()> {
 pub(super) fn is_private(folder: &Path) -> io::Result<bool> {
     let profile = env::home_dir().ok_or(io::ErrorKind::NotFound)?.canonicalize()?;
     Ok(folder.canonicalize()?.starts_with(profile))
+}
+
+/// Opens a file to set its times.
+pub(super) fn open_for_times(path: &Path) -> io::Result<File> {
+    File::options().access_mode(FILE_WRITE_ATTRIBUTES).open(path)
 }
 
 /// A folder with an open file cannot be renamed, and the lock is one. So its files go first, the lock after them: who waits
