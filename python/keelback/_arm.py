@@ -66,6 +66,8 @@ def arm(signal=None, namespace=None, path=None, *, name=None, read_only=False):
     The other arguments are those of `serve`; without *namespace* cells run in `__main__`. Call it in the main thread. If an
     event loop runs there when the signal comes, cells run in that loop; otherwise wherever one runs later, or in a thread.
     """
+    if sys.platform == "win32":
+        raise NotImplementedError("keelback.arm() waits for a signal, which Windows does not have")
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("signals are handled in the main thread: call keelback.arm() there")
     # What takes long is not done in the handler.

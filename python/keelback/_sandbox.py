@@ -425,7 +425,8 @@ def _forget():
     _begun.clear()
 
 
-os.register_at_fork(after_in_child=_forget)
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_forget)
 atexit.register(shut_down)
 
 

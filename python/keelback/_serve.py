@@ -168,6 +168,8 @@ def serve(
 
 def start(namespace, path, host, port, *, name, where, options):
     """A server that runs."""
+    if sys.platform == "win32":
+        raise NotImplementedError("keelback.serve() does not run on Windows: its Unix sockets do not tell who connects")
     program = Program(namespace)
     has_loop = _loop_runs()
     if where is None:

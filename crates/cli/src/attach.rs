@@ -5,6 +5,10 @@ mod ctrl_c;
 mod eval;
 mod list;
 mod news;
+#[cfg(unix)]
+mod pid;
+#[cfg(windows)]
+#[path = "attach/pid/windows.rs"]
 mod pid;
 mod printable;
 pub(crate) mod remote;

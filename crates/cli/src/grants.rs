@@ -1,6 +1,9 @@
 //! What the options grant, as permissions and limits of a session.
 
-use std::{env, path::Path};
+use std::{
+    env,
+    path::{Component, MAIN_SEPARATOR, Path},
+};
 
 use anyhow::Result;
 use keelback_sandbox::{Limits, Permissions, SessionOptions};
@@ -70,19 +73,25 @@ impl GrantArgs {
 
 /// `PATH[:GUEST]`. Without GUEST a relative path appears below the working directory, an absolute one at itself.
 pub(crate) fn split_grant(text: &str) -> Result<(String, String)> {
-    if let Some((host, guest)) = text.rsplit_once(":/") {
-        return Ok((host.to_owned(), format!("/{guest}")));
+    // The colon after a drive of Windows parts nothing: `C:/data`.
+    let drive = match Path::new(text).components().next() {
+        Some(Component::Prefix(prefix)) => prefix.as_os_str().len(),
+        _ => 0,
+    };
+    if let Some((path, guest)) = text[drive..].rsplit_once(":/") {
+        return Ok((format!("{}{path}", &text[..drive]), format!("/{guest}")));
     }
     let clean = text.strip_prefix("./").unwrap_or(text).trim_end_matches('/');
     let path = Path::new(clean);
-    if path.is_absolute() {
+    let has_drive = drive != 0 || (path.has_root() && !path.is_absolute());
+    if path.is_absolute() && !has_drive {
         return Ok((text.to_owned(), clean.to_owned()));
     }
-    if clean.is_empty() || clean == "." || path.components().any(|part| part == std::path::Component::ParentDir) {
+    if clean.is_empty() || clean == "." || has_drive || path.components().any(|part| part == Component::ParentDir) {
         let text = format!("`{text}` has no place of its own in the sandbox: write {text}:/some/path");
         return Err(Usage(text).into());
     }
-    Ok((text.to_owned(), format!("/work/{clean}")))
+    Ok((text.to_owned(), format!("/work/{}", clean.replace(MAIN_SEPARATOR, "/"))))
 }
 
 #[cfg(test)]

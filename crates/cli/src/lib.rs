@@ -8,6 +8,7 @@ mod json;
 mod mcp;
 mod prompt;
 mod run;
+mod system;
 mod terminal;
 mod units;
 mod web;
@@ -64,9 +65,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
 /// The full prompt, or one line by line where the terminal cannot have it or nobody wants it.
 fn open_prompt(args: &args::PromptArgs) -> anyhow::Result<u8> {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    let term = std::env::var("TERM").unwrap_or_default();
-    let moves = !term.is_empty() && term != "dumb";
-    if moves && !set("PYTHON_BASIC_REPL") && io::stdin().is_terminal() && io::stdout().is_terminal() {
+    if system::terminal_moves() && !set("PYTHON_BASIC_REPL") && io::stdin().is_terminal() && io::stdout().is_terminal()
+    {
         return terminal::open(args);
     }
     prompt::prompt(args)

@@ -2,9 +2,7 @@
 
 use std::{
     fmt,
-    fs::File,
     io::{self, BufWriter, IsTerminal, Read, Write},
-    os::fd::AsFd,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -18,7 +16,7 @@ use keelback_sandbox::{
     Cell, Error, Event, Limit, Outcome, Raised, Report, SessionOptions, SnapshotError, Stdin, Stream,
 };
 
-use crate::{args::RunArgs, engine, json};
+use crate::{args::RunArgs, engine, json, system};
 
 const EXIT_TIME: u8 = 124;
 const EXIT_INTERRUPT: u8 = 130;
@@ -189,7 +187,7 @@ pub(crate) fn explain(report: &Report) -> Result<()> {
 pub(crate) struct Out(Arc<(Mutex<Inner>, Condvar)>);
 
 struct Inner {
-    stdout: BufWriter<File>,
+    stdout: BufWriter<system::Output>,
     watched: bool,
     flushed: Instant,
     /// When what is held has to go out; the thread that sees to it waits for this.
@@ -203,11 +201,8 @@ const HOLD: Duration = Duration::from_millis(10);
 impl Out {
     pub(crate) fn new() -> Self {
         let stdout = io::stdout();
-        let file = stdout.as_fd().try_clone_to_owned().map(File::from);
-        // Without a stdout there is nowhere to write to.
-        let file = file.or_else(|_| File::create("/dev/null")).expect("there is a null device");
         let inner = Inner {
-            stdout: BufWriter::with_capacity(64 << 10, file),
+            stdout: BufWriter::with_capacity(64 << 10, system::output()),
             watched: stdout.is_terminal(),
             flushed: Instant::now(),
             due: None,

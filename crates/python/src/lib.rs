@@ -2,6 +2,10 @@
 //! holds the interpreter's lock while a guest runs.
 
 mod convert;
+#[cfg(unix)]
+mod interrupt;
+#[cfg(windows)]
+#[path = "interrupt/windows.rs"]
 mod interrupt;
 mod process;
 mod report;

@@ -2,7 +2,6 @@
 //! prompt, which waits without the interpreter's lock and takes it to ask the session something.
 
 use std::{
-    os::fd::{AsFd, AsRawFd},
     path::PathBuf,
     sync::{
         Mutex, MutexGuard, PoisonError,
@@ -24,6 +23,13 @@ use keelback_prompt::{
     tty::{Tty, Waker},
 };
 use pyo3::{exceptions::PyOSError, prelude::*, types::PyTuple};
+
+#[cfg(unix)]
+#[path = "terminal/unix.rs"]
+mod system;
+#[cfg(windows)]
+#[path = "terminal/windows.rs"]
+mod system;
 
 /// The session, asked through the Python object that owns it.
 struct Asked(Py<PyAny>);
@@ -227,8 +233,8 @@ impl Terminal {
     }
 
     /// The descriptors to wait for before `step` is called again.
-    fn fds(&self, py: Python<'_>) -> Vec<i32> {
-        py.detach(|| lock(&self.inner).driver.tty().fds().iter().map(AsRawFd::as_raw_fd).collect())
+    fn fds(&self, py: Python<'_>) -> PyResult<Vec<i32>> {
+        py.detach(|| system::fds(lock(&self.inner).driver.tty())).map_err(failed)
     }
 
     /// Python was interrupted while no cell ran: as if Ctrl-C had been typed, or the cell that was to run is over.
@@ -243,9 +249,9 @@ impl Terminal {
         });
     }
 
-    /// A byte written to this descriptor ends `wait`: for `signal.set_wakeup_fd`.
+    /// A byte written to this descriptor ends `wait`: for `signal.set_wakeup_fd`. It is -1 where there is none.
     fn wake_fd(&self) -> i32 {
-        self.waker.as_fd().as_raw_fd()
+        system::wake_fd(&self.waker)
     }
 
     /// Columns of the terminal.
@@ -298,5 +304,6 @@ impl Terminal {
 
 /// CPython's own history, which is read once.
 fn python_history() -> Option<PathBuf> {
-    Some(PathBuf::from(std::env::var_os("HOME")?).join(".python_history"))
+    let home = std::env::var_os("HOME").or_else(|| std::env::var_os("USERPROFILE"))?;
+    Some(PathBuf::from(home).join(".python_history"))
 }

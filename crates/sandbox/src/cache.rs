@@ -7,12 +7,18 @@ use std::{
     env, fs,
     fs::{File, TryLockError},
     io,
-    os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
-use crate::{Error, image::Progress};
+use crate::{Error, file_id, image::Progress};
+
+#[cfg(unix)]
+#[path = "cache/unix.rs"]
+mod system;
+#[cfg(windows)]
+#[path = "cache/windows.rs"]
+mod system;
 
 /// The file of an entry that is written last. Its time says when the entry was used.
 pub(crate) const MANIFEST: &str = "manifest";
@@ -29,19 +35,16 @@ pub(crate) fn failed<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io
 /// The folder that has all entries.
 pub(crate) fn folder() -> Result<PathBuf, Error> {
     let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    set("KEELBACK_CACHE")
-        .or_else(|| set("XDG_CACHE_HOME").map(|path| path.join("keelback")))
-        .or_else(|| set("HOME").map(|path| path.join(".cache/keelback")))
-        .ok_or(Error::NoCacheDirectory)
+    set("KEELBACK_CACHE").or_else(|| system::default_folder(set)).ok_or(Error::NoCacheDirectory)
 }
 
 /// Makes an entry, and refuses one that others may write to.
 pub(crate) fn private_folder(folder: &Path) -> Result<(), Error> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed("create", folder))?;
-    let metadata = fs::metadata(folder).map_err(failed("read", folder))?;
-    let mine = metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o022 == 0;
-    let foreign = || io::Error::new(io::ErrorKind::PermissionDenied, "others may write to it");
-    if mine { Ok(()) } else { Err(failed("trust", folder)(foreign())) }
+    system::create_private(folder).map_err(failed("create", folder))?;
+    if system::is_private(folder).map_err(failed("read", folder))? {
+        return Ok(());
+    }
+    Err(failed("trust", folder)(io::Error::new(io::ErrorKind::PermissionDenied, system::NOT_PRIVATE)))
 }
 
 /// Holds the lock of an entry, which is made if need be, until the file is dropped.
@@ -63,8 +66,8 @@ pub(crate) fn lock(folder: &Path, progress: &mut dyn FnMut(Progress)) -> Result<
             Err(TryLockError::Error(error)) => return Err(failed("lock", &path)(error)),
         }
         // The lock of an entry that was removed in the meantime protects nothing.
-        let locked = lock.metadata().map_err(failed("read", &path))?;
-        if fs::metadata(&path).is_ok_and(|now| (now.dev(), now.ino()) == (locked.dev(), locked.ino())) {
+        let locked = file_id::of(&lock).map_err(failed("read", &path))?;
+        if file_id::of_path(&path).is_ok_and(|now| now == locked) {
             return Ok(lock);
         }
     }
@@ -75,7 +78,7 @@ pub(crate) fn lock(folder: &Path, progress: &mut dyn FnMut(Progress)) -> Result<
 pub(crate) fn mark_used(folder: &Path) {
     let manifest = folder.join(MANIFEST);
     if age(&manifest).is_some_and(|age| age > DAY) {
-        let _ = File::open(&manifest).and_then(|file| file.set_modified(SystemTime::now()));
+        let _ = system::open_for_times(&manifest).and_then(|file| file.set_modified(SystemTime::now()));
     }
 }
 
@@ -100,7 +103,7 @@ fn is_key(name: &str) -> bool {
     name.len() == 16 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Takes the entry out of sight while its lock is held, so that who waits for the lock makes a new one.
+/// Removes the entry while its lock is held, so that who waits for the lock makes a new one.
 fn remove_if_unused(folder: &Path) -> io::Result<()> {
     let unused = || age(&folder.join(MANIFEST)).or_else(|| age(folder)).is_some_and(|age| age > KEPT);
     if !unused() {
@@ -110,9 +113,7 @@ fn remove_if_unused(folder: &Path) -> io::Result<()> {
     if lock.try_lock().is_err() || !unused() {
         return Ok(());
     }
-    let aside = folder.with_extension("old");
-    fs::rename(folder, &aside)?;
-    fs::remove_dir_all(aside)
+    system::remove_locked(folder)
 }
 
 fn age(path: &Path) -> Option<Duration> {
@@ -205,8 +206,8 @@ mod tests {
             fs::remove_dir_all(aside).expect("own folder");
             drop(held);
             let lock = waiter.join().expect("no panic").expect("it has the lock");
-            let there = fs::metadata(entry.join("lock")).expect("a new entry");
-            assert_eq!(lock.metadata().expect("open").ino(), there.ino());
+            let there = file_id::of_path(&entry.join("lock")).expect("a new entry");
+            assert_eq!(file_id::of(&lock).expect("open"), there);
         });
         assert_eq!(names(root.path()), 1);
     }

@@ -12,13 +12,13 @@ use crate::{
     Error, Limits, Permissions, Session, SessionOptions,
     fs::Library,
     guest::Guest,
-    guest_memory::{self, Probes},
+    guest_memory::Probes,
     host::{self, State},
     image::{self, Progress},
     imports::{Image, WeakImage},
     mapped::Mapped,
     snapshot::{self, Snapshot},
-    wasi,
+    stop, wasi,
     watch::Watch,
 };
 
@@ -131,7 +131,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::new`].
     pub fn with_progress(mut progress: impl FnMut(Progress)) -> Result<Self, Error> {
-        let install = guest_memory::install_fault_handler();
+        let install = stop::install();
         install.map_err(|error| Error::Engine(format!("cannot install a fault handler: {error}")))?;
         let engine = wasmtime::Engine::new(&config()).map_err(Error::engine)?;
         let image = image::load(&engine, &mut progress)?;
@@ -212,5 +212,6 @@ pub(crate) fn config() -> Config {
     // Traps are reported as one line: nobody has the guest's C sources at hand.
     config.wasm_backtrace_max_frames(None);
     config.generate_address_map(false);
+    stop::configure(&mut config);
     config
 }

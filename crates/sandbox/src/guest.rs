@@ -13,6 +13,7 @@ use crate::{
     imports::Image,
     marshal, pages,
     snapshot::{MemoryImage, MemoryMap},
+    stop::Stopper,
     watch::RunningCell,
 };
 
@@ -25,6 +26,7 @@ pub(crate) struct Guest {
     result: TypedFunc<(), i32>,
     probes: TypedFunc<(), i32>,
     first_stack_pointer: i32,
+    stopper: Stopper,
     cell: Arc<RunningCell>,
     /// What the memory is put back to; None is the plain image.
     image: Option<Image>,
@@ -75,7 +77,7 @@ impl Guest {
             guest.restore(memory)?;
         }
         let (base, len) = (guest.memory.data_ptr(&guest.store), guest.memory.data_size(&guest.store));
-        guest.cell.set_memory(Some(GuestMemory::new(base, len, probes)));
+        guest.cell.set_memory(Some(GuestMemory::new(base, len, probes, guest.stopper.clone())));
         Ok(guest)
     }
 
@@ -83,6 +85,7 @@ impl Guest {
         let cell = Arc::clone(&state.host.cell);
         let mut store = Store::new(&engine.engine, state);
         store.limiter(|state| &mut state.limiter);
+        let stopper = Stopper::new(&mut store);
         let instance = engine.pre.instantiate_async(&mut store).await.map_err(Error::engine)?;
         let exports = &engine.exports;
         let func = |store: &mut Store<State>, export| {
@@ -105,6 +108,7 @@ impl Guest {
             memory,
             stack_pointer,
             first_stack_pointer,
+            stopper,
             alloc,
             request,
             result,

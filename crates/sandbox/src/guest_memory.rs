@@ -1,22 +1,14 @@
-//! The linear memory of a running guest, as another thread may touch it: to set CPython's signal flags, and to take
-//! the memory away from a guest that does not react, so that its next access traps.
-//!
-//! Taking it away is `mprotect`. The guest's own accesses then fault at instructions that the engine knows as trapping,
-//! and end as a trap. The host's accesses (a host call, the engine's `memory.copy`) fault elsewhere; for those a signal
-//! handler gives the memory back, and whoever took it tries again a moment later. It is installed before the engine
-//! installs its own, which hands every fault that is not the guest's to it.
+//! The linear memory of a running guest, as another thread may touch it: to set CPython's signal flags, and to stop a
+//! guest that does not react to them ([`Stopper`]).
 
-#![expect(unsafe_code, reason = "another thread's view of memory that the engine owns, and a signal handler")]
+#![expect(unsafe_code, reason = "another thread's view of memory that the engine owns")]
 
 use std::{
-    io, mem, ptr,
-    sync::{
-        OnceLock,
-        atomic::{AtomicU32, AtomicUsize, Ordering},
-    },
+    ptr,
+    sync::atomic::{AtomicU32, Ordering},
 };
 
-use rustix::mm::{MprotectFlags, mprotect};
+use crate::stop::Stopper;
 
 /// Where CPython keeps its signal flags in linear memory: the same in every instance of an image.
 #[derive(Debug, Clone, Copy)]
@@ -53,18 +45,18 @@ pub(crate) enum Signal {
 
 /// The address range of a guest's linear memory. Whoever uses it makes sure that the memory is still there: the
 /// session keeps it behind a lock which it takes before the memory goes away.
-#[derive(Debug)]
 pub(crate) struct GuestMemory {
     base: usize,
     len: usize,
     probes: Probes,
+    stopper: Stopper,
 }
 
 impl GuestMemory {
     /// `base` is the address of the linear memory, `len` its size now; `probes` must fit it.
-    pub(crate) fn new(base: *mut u8, len: usize, probes: Probes) -> Self {
+    pub(crate) fn new(base: *mut u8, len: usize, probes: Probes, stopper: Stopper) -> Self {
         assert!(probes.fit(len), "checked when the image was loaded");
-        GuestMemory { base: base as usize, len, probes }
+        GuestMemory { base: base as usize, len, probes, stopper }
     }
 
     pub(crate) fn grown(&mut self, len: usize) {
@@ -95,123 +87,13 @@ impl GuestMemory {
         self.word(self.probes.tripped + self.probes.stride * signal as u32).store(0, Ordering::Relaxed);
     }
 
-    /// Takes the memory away: the guest's next access to it traps.
+    /// Stops the guest: it traps at its next step.
     pub(crate) fn revoke(&self) {
-        revoked::insert(self.base, self.len);
-        protect(self.base, self.len, MprotectFlags::empty());
+        self.stopper.stop(self.base, self.len);
     }
 
-    /// Gives it back.
+    /// Lets it run again.
     pub(crate) fn restore(&self) {
-        protect(self.base, self.len, MprotectFlags::READ | MprotectFlags::WRITE);
-        revoked::remove(self.base);
-    }
-}
-
-/// Failing is harmless in both directions: a guest keeps its memory and is tried again, or keeps trapping.
-fn protect(base: usize, len: usize, flags: MprotectFlags) {
-    // SAFETY: the range is the accessible part of a linear memory, which the owner of the `GuestMemory` keeps mapped.
-    // No Rust reference into it is used while it is away: host code that runs at that moment faults and gets it back.
-    let _ = unsafe { mprotect(ptr::with_exposed_provenance_mut(base), len, flags) };
-}
-
-/// The ranges that are away now, readable from a signal handler: no locks, no allocation.
-mod revoked {
-    use super::{AtomicUsize, Ordering};
-
-    static BASES: [AtomicUsize; 64] = [const { AtomicUsize::new(0) }; 64];
-    static LENS: [AtomicUsize; 64] = [const { AtomicUsize::new(0) }; 64];
-
-    /// With all places taken the memory is not entered, and a host access to it would be fatal; so wait for a place:
-    /// one is free as soon as any of 64 guests that are being stopped has stopped.
-    pub(super) fn insert(base: usize, len: usize) {
-        loop {
-            for (slot, slot_len) in BASES.iter().zip(&LENS) {
-                let taken = slot.load(Ordering::SeqCst);
-                if taken == base {
-                    slot_len.store(len, Ordering::SeqCst);
-                    return;
-                }
-                if taken == 0 && slot.compare_exchange(0, base, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
-                    slot_len.store(len, Ordering::SeqCst);
-                    return;
-                }
-            }
-            std::thread::yield_now();
-        }
-    }
-
-    pub(super) fn remove(base: usize) {
-        for (slot, len) in BASES.iter().zip(&LENS) {
-            if slot.load(Ordering::SeqCst) == base {
-                len.store(0, Ordering::SeqCst);
-                slot.store(0, Ordering::SeqCst);
-            }
-        }
-    }
-
-    /// The range that holds `address`.
-    pub(super) fn find(address: usize) -> Option<(usize, usize)> {
-        BASES.iter().zip(&LENS).find_map(|(slot, len)| {
-            let (base, len) = (slot.load(Ordering::SeqCst), len.load(Ordering::SeqCst));
-            (base != 0 && (base..base + len).contains(&address)).then_some((base, len))
-        })
-    }
-}
-
-static PREVIOUS: [OnceLock<libc::sigaction>; 2] = [OnceLock::new(), OnceLock::new()];
-const SIGNALS: [libc::c_int; 2] = [libc::SIGSEGV, libc::SIGBUS];
-
-/// Installs the fault handler, once in a process, before the first engine is made.
-pub(crate) fn install_fault_handler() -> io::Result<()> {
-    static INSTALLED: OnceLock<Result<(), i32>> = OnceLock::new();
-    let result = INSTALLED.get_or_init(|| {
-        for (signal, previous) in SIGNALS.iter().zip(&PREVIOUS) {
-            // SAFETY: plain calls with valid pointers; the handler only uses what is allowed in one. The old action is
-            // stored before the new one is in place, for a fault may come at once.
-            unsafe {
-                let mut old: libc::sigaction = mem::zeroed();
-                if libc::sigaction(*signal, ptr::null(), &mut old) != 0 {
-                    return Err(io::Error::last_os_error().raw_os_error().unwrap_or(0));
-                }
-                let _ = previous.set(old);
-                let mut action: libc::sigaction = mem::zeroed();
-                action.sa_sigaction = on_fault as *const () as usize;
-                action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER;
-                libc::sigemptyset(&mut action.sa_mask);
-                if libc::sigaction(*signal, &action, ptr::null_mut()) != 0 {
-                    return Err(io::Error::last_os_error().raw_os_error().unwrap_or(0));
-                }
-            }
-        }
-        Ok(())
-    });
-    result.map_err(io::Error::from_raw_os_error)
-}
-
-extern "C" fn on_fault(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
-    // SAFETY: the kernel hands a valid siginfo to a handler installed with SA_SIGINFO.
-    let address = unsafe { (*info).si_addr() } as usize;
-    if let Some((base, len)) = revoked::find(address) {
-        protect(base, len, MprotectFlags::READ | MprotectFlags::WRITE);
-        return;
-    }
-    let index = SIGNALS.iter().position(|known| *known == signal).unwrap_or(0);
-    let Some(previous) = PREVIOUS[index].get() else {
-        return;
-    };
-    // SAFETY: hands the fault to the handler that was there before, in the form it was registered with; without one,
-    // the default action is put back and the faulting instruction runs again.
-    unsafe {
-        if previous.sa_sigaction == libc::SIG_DFL || previous.sa_sigaction == libc::SIG_IGN {
-            libc::sigaction(signal, previous, ptr::null_mut());
-        } else if previous.sa_flags & libc::SA_SIGINFO != 0 {
-            let handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) =
-                mem::transmute(previous.sa_sigaction);
-            handler(signal, info, context);
-        } else {
-            let handler: extern "C" fn(libc::c_int) = mem::transmute(previous.sa_sigaction);
-            handler(signal);
-        }
+        self.stopper.release(self.base, self.len);
     }
 }

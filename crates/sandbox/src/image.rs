@@ -9,14 +9,13 @@ use std::{
     fs::File,
     hash::{BuildHasher, Hash, Hasher},
     io::{self, Read, Write},
-    os::unix::fs::MetadataExt,
     path::Path,
 };
 
 use wasmparser::{DataKind, Operator, Parser, Payload};
 use xxhash_rust::xxh3::{Xxh3, Xxh3Builder, xxh3_128};
 
-use crate::{Error, cache, mapped::Mapped};
+use crate::{Error, cache, file_id, mapped::Mapped};
 
 /// The image needs 48 MiB to itself and a first cell.
 pub(crate) const MIN_MEMORY_BYTES: u64 = 48 << 20;
@@ -196,7 +195,7 @@ impl Manifest {
     /// Whether the files are the very ones it was written for, by size, time and inode.
     fn holds(&self, folder: &Path) -> bool {
         let mut pairs = self.0.iter().zip(FILES);
-        pairs.all(|(entry, name)| Entry::stamp(&folder.join(name)).is_ok_and(|stamp| stamp == entry.stamped()))
+        pairs.all(|(entry, name)| file_id::stamp(&folder.join(name)).is_ok_and(|stamp| stamp == entry.stamped()))
     }
 
     /// Whether they have the same content, read whole.
@@ -207,17 +206,11 @@ impl Manifest {
 
 impl Entry {
     fn of(path: &Path) -> io::Result<Self> {
-        let (len, modified, inode) = Self::stamp(path)?;
+        let (len, modified, inode) = file_id::stamp(path)?;
         Ok(Entry { len, hash: hash(path)?, modified, inode })
     }
 
-    fn stamp(path: &Path) -> io::Result<(u64, i128, u64)> {
-        let metadata = fs::metadata(path)?;
-        let modified = i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec());
-        Ok((metadata.len(), modified, metadata.ino()))
-    }
-
-    fn stamped(&self) -> (u64, i128, u64) {
+    fn stamped(&self) -> file_id::Stamp {
         (self.len, self.modified, self.inode)
     }
 

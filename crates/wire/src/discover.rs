@@ -1,13 +1,14 @@
 //! What there is to attach to on this machine: each server leaves a file beside its socket.
 
 use std::{
-    env, io,
-    os::unix::{fs::MetadataExt, net::UnixStream},
+    io,
     path::{Path, PathBuf},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use serde::{Deserialize, Serialize};
+
+use crate::system::{self, UnixStream};
 
 /// The longest file that is read, in bytes: a choice, over what a long command line takes.
 const FILE_MAX: u64 = 64 << 10;
@@ -57,7 +58,7 @@ impl Served {
             Some(socket) if self.armed.is_none() => UnixStream::connect(socket).is_ok(),
             _ => match &self.process {
                 Some(process) => identity(self.pid).as_ref() == Some(process),
-                None => is_alive(self.pid),
+                None => system::is_alive(self.pid),
             },
         }
     }
@@ -90,14 +91,11 @@ fn process_namespace() -> Option<String> {
     Some(std::fs::read_link("/proc/self/ns/pid").ok()?.to_string_lossy().into_owned())
 }
 
-/// The folder of the files: below `XDG_RUNTIME_DIR`, else one of the user's own among temporary files.
+/// The folder of the files: below `XDG_RUNTIME_DIR`, else one of the user's own among temporary files; on Windows in the
+/// user's profile.
 #[must_use]
 pub fn folder() -> PathBuf {
-    let named = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute() && path.is_dir());
-    match named {
-        Some(path) => path.join("keelback"),
-        None => env::temp_dir().join(format!("keelback-{}", rustix::process::getuid().as_raw())),
-    }
+    system::runtime_folder()
 }
 
 /// All servers in `folder` that answer or wait for their signal, the oldest first. Files of those that have ended are
@@ -111,7 +109,7 @@ pub fn list(folder: &Path) -> io::Result<Vec<Served>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         known => known?,
     };
-    if !known.is_dir() || known.uid() != rustix::process::geteuid().as_raw() || known.mode() & 0o022 != 0 {
+    if !known.is_dir() || !system::is_private(folder, &known)? {
         let message = format!("`{}` is not a folder that only you can write to", folder.display());
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
     }
@@ -146,11 +144,6 @@ fn remove(path: &Path, served: &Served) {
     if served.socket.as_deref().is_some_and(|socket| Path::new(socket) == own) {
         let _ = std::fs::remove_file(own);
     }
-}
-
-fn is_alive(pid: u32) -> bool {
-    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
-    pid.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
 }
 
 #[cfg(test)]

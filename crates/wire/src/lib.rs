@@ -3,16 +3,16 @@
 //! The codec owns no socket: bytes in, messages out. `docs/protocol.md` is the same for other implementations.
 
 pub mod application;
-#[cfg(unix)]
 pub mod client;
-#[cfg(unix)]
 pub mod discover;
 pub mod event;
 pub mod frame;
 pub mod message;
 pub mod reply;
 pub mod server;
+mod system;
 pub mod tls;
+pub mod waker;
 
 #[cfg(test)]
 mod protocol_document;

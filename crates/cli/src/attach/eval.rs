@@ -17,6 +17,7 @@ use keelback_wire::{
 use serde_json::json;
 
 use super::{cannot_open, ctrl_c, printable, say, unreachable};
+use crate::system;
 
 /// What is run.
 pub(super) enum Program<'a> {
@@ -107,37 +108,13 @@ fn answer(session: &Session, program: &Program<'_>, asked: &NeedInput, json: boo
     }
     let mut line = String::new();
     if matches!(program, Program::Code(_)) {
-        let _unseen = if asked.hidden { Unseen::new() } else { None };
+        let _unseen = if asked.hidden { system::Unseen::new()? } else { None };
         io::stdin().lock().read_line(&mut line)?;
     }
     let line = (!line.is_empty()).then_some(line);
     // A connection that is lost is told by the news.
     drop(session.input(line));
     Ok(())
-}
-
-/// Keys on the terminal are not shown until this is dropped.
-struct Unseen(rustix::termios::Termios);
-
-impl Unseen {
-    /// None where standard input is no terminal.
-    fn new() -> Option<Self> {
-        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
-        let before = tcgetattr(rustix::stdio::stdin()).ok()?;
-        let mut modes = before.clone();
-        modes.local_modes.remove(LocalModes::ECHO);
-        tcsetattr(rustix::stdio::stdin(), OptionalActions::Flush, &modes).ok()?;
-        Some(Unseen(before))
-    }
-}
-
-impl Drop for Unseen {
-    fn drop(&mut self) {
-        use rustix::termios::{OptionalActions, tcsetattr};
-        // A terminal that is gone has no modes.
-        let _ = tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, &self.0);
-        say("");
-    }
 }
 
 /// Where events go.

@@ -5,6 +5,7 @@ mod inject;
 mod process;
 
 use std::{
+    io::{self, IsTerminal, Write},
     thread,
     time::{Duration, Instant},
 };
@@ -17,11 +18,7 @@ use keelback_wire::{
 use rustix::process::Signal;
 
 use self::process::Process;
-use super::{
-    say,
-    target::{agrees, of_served},
-    unreachable,
-};
+use super::{printable, say, target::of_served, unreachable};
 use crate::args::AttachArgs;
 
 /// Between two looks at whether a program serves: a choice, nobody notices it.
@@ -82,6 +79,22 @@ pub(super) fn wake(served: &Served, signal: i32, args: &AttachArgs) -> Result<Ad
         thread::sleep(LOOK);
         patience.look();
     }
+}
+
+/// Whether the user agrees to something that reaches into another program.
+fn agrees(question: &str, args: &AttachArgs) -> Result<bool> {
+    if args.yes {
+        return Ok(true);
+    }
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Err(unreachable(format!("{question}: nobody can be asked")).hint("--yes says yes").into());
+    }
+    let mut stderr = io::stderr();
+    write!(stderr, "{} [y/N] ", printable::line(question))?;
+    stderr.flush()?;
+    let mut line = String::new();
+    io::stdin().read_line(&mut line)?;
+    Ok(matches!(line.trim(), "y" | "Y" | "yes"))
 }
 
 /// What a signal is called, where it is one of those that programs choose.

@@ -1,10 +1,6 @@
 //! What a target means: a socket, a process, a name.
 
-use std::{
-    env, fs,
-    io::{self, IsTerminal, Write},
-    path::Path,
-};
+use std::{env, fs, path::Path};
 
 use anyhow::{Context, Result};
 use keelback_wire::{
@@ -13,7 +9,7 @@ use keelback_wire::{
     tls::{Key, TlsError},
 };
 
-use super::{list, pid, printable, unreachable};
+use super::{list, pid, unreachable};
 use crate::args::AttachArgs;
 
 /// Where the server of a target is. `found` is the list of programs.
@@ -80,22 +76,6 @@ pub(super) fn of_served(served: &Served, args: &AttachArgs) -> Result<Address> {
         (None, None, Some((host, port))) => Ok(Address::Tcp { host, port, key: key(args)? }),
         (None, None, None) => Err(unreachable(format!("`{}` does not say where it serves", served.name)).into()),
     }
-}
-
-/// Whether the user agrees to something that reaches into another program.
-pub(super) fn agrees(question: &str, args: &AttachArgs) -> Result<bool> {
-    if args.yes {
-        return Ok(true);
-    }
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-        return Err(unreachable(format!("{question}: nobody can be asked")).hint("--yes says yes").into());
-    }
-    let mut stderr = io::stderr();
-    write!(stderr, "{} [y/N] ", printable::line(question))?;
-    stderr.flush()?;
-    let mut line = String::new();
-    io::stdin().read_line(&mut line)?;
-    Ok(matches!(line.trim(), "y" | "Y" | "yes"))
 }
 
 #[cfg(test)]

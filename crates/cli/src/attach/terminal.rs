@@ -1,6 +1,6 @@
 //! The prompt of a running program, in the terminal.
 
-use std::{env, sync::mpsc::channel};
+use std::sync::mpsc::channel;
 
 use anyhow::Result;
 use keelback_prompt::{
@@ -17,11 +17,11 @@ use super::{
     remote::{self, Teller},
     unreachable,
 };
+use crate::system;
 
 /// Opens the prompt; the exit status.
 pub(super) fn run(address: Address, how: &How) -> Result<u8> {
-    let term = env::var("TERM").unwrap_or_default();
-    if term.is_empty() || term == "dumb" {
+    if !system::terminal_moves() {
         let hint = "--eval CODE and a program on standard input need none";
         return Err(unreachable("this terminal cannot move its cursor (TERM)").hint(hint).into());
     }

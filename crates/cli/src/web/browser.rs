@@ -16,6 +16,7 @@ pub(super) fn open(url: &str) -> io::Result<Option<NamedTempFile>> {
     let set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
     let program = match env::consts::OS {
         "macos" => "open",
+        "windows" => "explorer",
         _ if set("SSH_CONNECTION") || !(set("DISPLAY") || set("WAYLAND_DISPLAY")) => return Ok(None),
         _ => "xdg-open",
     };

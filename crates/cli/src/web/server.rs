@@ -15,7 +15,6 @@ use axum::{
     http::{Method, Response},
     response::IntoResponse,
 };
-use rustix::event::{PollFd, PollFlags, poll};
 use tokio::{net::TcpListener, sync::Notify};
 
 use super::{
@@ -25,6 +24,7 @@ use super::{
     tab,
     terminals::Terminals,
 };
+use crate::system;
 
 /// Bytes of one message of a page: a text that was edited, keys in pieces of 64 KiB.
 const MESSAGE_MAX: usize = 1 << 20;
@@ -98,20 +98,12 @@ async fn ctrl_c() {
 /// Prints another URL whenever the user presses Enter: the first may have gone to the wrong browser.
 fn offer_more<A: Application>(shared: Arc<Shared<A>>) -> io::Result<()> {
     let read = move || {
-        while is_asked() {
+        while system::is_asked() {
             let (Ok(1..), Ok(url)) = (io::stdin().read_line(&mut String::new()), shared.guard.renew()) else { return };
             let _ = writeln!(io::stdout(), "{url}");
         }
     };
     std::thread::Builder::new().name("enter".into()).spawn(read).map(drop)
-}
-
-/// Waits until there is a line of the terminal for this process; false when there will be none.
-fn is_asked() -> bool {
-    let stdin = rustix::stdio::stdin();
-    let is_ours = || rustix::termios::tcgetpgrp(stdin).is_ok_and(|group| group == rustix::process::getpgrp());
-    // In the background, reading would stop the process.
-    is_ours() && poll(&mut [PollFd::new(&stdin, PollFlags::IN)], None).is_ok() && is_ours()
 }
 
 async fn answer<A: Application>(State(shared): State<Arc<Shared<A>>>, request: Request) -> Response<Body> {

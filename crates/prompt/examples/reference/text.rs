@@ -173,7 +173,7 @@ begins a history that is not there yet with the cells of `~/.python_history`, wh
 - Images within tmux or screen.
 - Narrow a window of tmux without a trace when the rows do not fill it: tmux then moves rows of the cell into its
   scrollback, out of reach. What the window shows is right.
-- Windows, but for WSL: see [decision 11](decisions/0011-terminal.md).
+- Windows, but for WSL: it compiles, and nobody has run it ([decision 14](decisions/0014-windows.md)).
 ";
 
 /// The whole text.

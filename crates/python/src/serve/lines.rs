@@ -4,11 +4,13 @@
 use std::{
     collections::HashMap,
     io::Write,
-    os::unix::net::UnixStream,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use keelback_wire::message::CellNumber;
+use keelback_wire::{
+    message::CellNumber,
+    waker::{self, Waker},
+};
 use pyo3::{
     exceptions::{PyEOFError, PyKeyboardInterrupt, PyOSError},
     prelude::*,
@@ -33,7 +35,7 @@ enum Answer {
 struct Wait {
     cell: CellNumber,
     answer: Mutex<Option<Answer>>,
-    bell: UnixStream,
+    bell: Waker,
 }
 
 #[derive(Debug, Default)]
@@ -62,7 +64,7 @@ impl Lines {
         cell: CellNumber,
         asked: impl FnOnce() + Send,
     ) -> PyResult<Option<String>> {
-        let (bell, door) = UnixStream::pair().map_err(|error| PyOSError::new_err(error.to_string()))?;
+        let (bell, door) = waker::pair().map_err(|error| PyOSError::new_err(error.to_string()))?;
         let wait = Arc::new(Wait { cell, answer: Mutex::new(None), bell });
         {
             let mut waits = lock(&self.waits);

@@ -10,13 +10,16 @@ mod outcome;
 mod post;
 mod questions;
 mod served;
+#[cfg(unix)]
+mod signal;
+#[cfg(windows)]
+#[path = "signal/windows.rs"]
 mod signal;
 mod sink;
 mod stacks;
 mod waits;
 
 use std::{
-    os::fd::RawFd,
     sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,
 };
@@ -28,6 +31,7 @@ use pyo3::{
     prelude::*,
     types::{PyDict, PyList, PyTuple},
 };
+use rustix::fd::RawFd;
 
 use interrupts::{Meant, Reach};
 use post::{Post, Posted};

@@ -4,10 +4,6 @@
 use std::{
     io::{self, Read, Write},
     mem,
-    os::{
-        fd::{AsRawFd, RawFd},
-        unix::net::UnixStream,
-    },
     sync::{Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
@@ -15,7 +11,9 @@ use std::{
 use keelback_wire::{
     application::{Audit, Job},
     message::CellNumber,
+    waker::{self, Waker},
 };
+use rustix::fd::{AsRawFd, RawFd};
 
 /// Something for the application's thread.
 #[derive(Debug)]
@@ -54,13 +52,13 @@ pub(super) struct Post {
     state: Mutex<State>,
     /// The first is written to when the queue is no longer empty; the application waits for the other. None once it is
     /// closed.
-    ends: Mutex<Option<(UnixStream, UnixStream)>>,
+    ends: Mutex<Option<(Waker, Waker)>>,
     fd: RawFd,
 }
 
 impl Post {
     pub(super) fn new() -> io::Result<Self> {
-        let (bell, door) = UnixStream::pair()?;
+        let (bell, door) = waker::pair()?;
         bell.set_nonblocking(true)?;
         door.set_nonblocking(true)?;
         Ok(Post {
@@ -74,7 +72,7 @@ impl Post {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ends(&self) -> MutexGuard<'_, Option<(UnixStream, UnixStream)>> {
+    fn ends(&self) -> MutexGuard<'_, Option<(Waker, Waker)>> {
         self.ends.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

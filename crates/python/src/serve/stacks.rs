@@ -4,15 +4,15 @@
 use std::{
     fs,
     io::{self, BufRead, BufReader, Read},
-    os::{
-        fd::{AsRawFd, RawFd},
-        unix::net::UnixStream,
-    },
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use keelback_wire::event::Frame;
+use keelback_wire::{
+    event::Frame,
+    waker::{self, Waker},
+};
+use rustix::fd::{AsRawFd, RawFd};
 
 use super::signal::Thread;
 
@@ -24,7 +24,7 @@ const TEXTS_MAX: usize = 8;
 
 pub(super) struct Stacks {
     /// Where stacks are read, and what `faulthandler` writes them to. None once it is closed.
-    ends: Mutex<Option<(UnixStream, UnixStream)>>,
+    ends: Mutex<Option<(Waker, Waker)>>,
     fd: RawFd,
     /// The signal; None where nobody handles it.
     signal: Mutex<Option<i32>>,
@@ -38,7 +38,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Stacks {
     pub(super) fn new(hidden: String) -> io::Result<Self> {
-        let (read, written) = UnixStream::pair()?;
+        let (read, written) = waker::pair()?;
         written.set_nonblocking(true)?;
         let fd = written.as_raw_fd();
         Ok(Stacks { ends: Mutex::new(Some((read, written))), fd, signal: Mutex::default(), hidden })
@@ -94,7 +94,7 @@ impl Stacks {
 }
 
 /// Drops what came too late for who had asked for it.
-fn discard(mut from: &UnixStream) {
+fn discard(mut from: &Waker) {
     if from.set_nonblocking(true).is_ok() {
         while matches!(from.read(&mut [0; 4096]), Ok(1..)) {}
         let _ = from.set_nonblocking(false);

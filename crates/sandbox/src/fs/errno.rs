@@ -2,6 +2,13 @@
 
 use std::io;
 
+#[cfg(unix)]
+#[path = "errno/unix.rs"]
+mod system;
+#[cfg(windows)]
+#[path = "errno/windows.rs"]
+mod system;
+
 /// What a failed call tells the guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Errno(pub(crate) u16);
@@ -57,19 +64,7 @@ impl From<io::Error> for Errno {
             Kind::WouldBlock => Errno::AGAIN,
             Kind::CrossesDevices => Errno::XDEV,
             Kind::Unsupported => Errno::NOTSUP,
-            _ => match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
-                Some(rustix::io::Errno::LOOP) => Errno::LOOP,
-                Some(rustix::io::Errno::NAMETOOLONG) => Errno::NAMETOOLONG,
-                Some(rustix::io::Errno::NXIO) => Errno::ACCES,
-                Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => Errno::MFILE,
-                _ => Errno::IO,
-            },
+            _ => error.raw_os_error().and_then(system::errno).unwrap_or(Errno::IO),
         }
-    }
-}
-
-impl From<rustix::io::Errno> for Errno {
-    fn from(error: rustix::io::Errno) -> Self {
-        io::Error::from(error).into()
     }
 }

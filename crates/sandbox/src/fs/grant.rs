@@ -5,22 +5,33 @@
 use std::{
     fs::File,
     io,
-    os::unix::fs::{FileExt, MetadataExt as _},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
 use cap_std::{
     ambient_authority,
-    fs::{Dir, Metadata, MetadataExt as _, OpenOptions, OpenOptionsExt as _},
+    fs::{Dir, Metadata, OpenOptions},
 };
-use rustix::fs::{Mode, OFlags, Timespec, Timestamps};
 
 use super::{
     errno::{Errno, Result},
     library::LIBRARY_PATH,
     stat::{FileType, OpenHow, Stat, Times},
 };
+use crate::file_id;
+
+#[cfg(any(windows, test))]
+mod names;
+#[cfg(unix)]
+#[path = "grant/unix.rs"]
+mod system;
+#[cfg(windows)]
+#[path = "grant/windows.rs"]
+mod system;
+
+pub(super) use self::system::{NAMES_ARE_EXACT, copy_permissions, create_symlink};
+pub(crate) use self::system::{read_at, write_at};
 
 /// What a guest may do with a granted path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -61,6 +72,10 @@ pub enum GrantError {
     Reserved { guest: String, taken: &'static str },
     #[error("guest path `{guest}` is granted twice: `{}` and `{}`", first.display(), second.display())]
     Twice { guest: String, first: PathBuf, second: PathBuf },
+    #[error(
+        "guest path `{inner}` lies below `{outer}`, from which it keeps nothing: names have several spellings here"
+    )]
+    Nested { inner: String, outer: String },
     #[error("guest path `{inner}` lies below `{outer}`, which is a file (`{}`)", host.display())]
     BelowFile { inner: String, outer: String, host: PathBuf },
 }
@@ -86,6 +101,16 @@ pub(crate) fn guest_path(guest: &str) -> std::result::Result<String, GrantError>
         return Err(GrantError::Reserved { guest: guest.to_owned(), taken: LIBRARY_PATH });
     }
     Ok(path)
+}
+
+/// What the system knows of a file besides its type and size. Times in nanoseconds since 1970.
+struct Known {
+    device: u64,
+    inode: u64,
+    links: u64,
+    accessed: u64,
+    modified: u64,
+    changed: u64,
 }
 
 enum Root {
@@ -127,7 +152,8 @@ impl Host {
         } else {
             return Err(GrantError::Special { host: grant.host.clone() });
         };
-        let host = Host { root, access: grant.access, device: 16 + index as u64, root_device: metadata.dev() };
+        let (root_device, _) = file_id::of_path(&path).map_err(failed)?;
+        let host = Host { root, access: grant.access, device: 16 + index as u64, root_device };
         if let Root::File { .. } = host.root {
             let how = OpenHow { read: true, write: grant.access == Access::Write, ..OpenHow::default() };
             host.open_any("", how).map_err(failed)?;
@@ -142,7 +168,7 @@ impl Host {
     /// The folder and the path in it; cap-std wants `.` for the folder itself.
     fn at<'a>(&self, relative: &'a str) -> Result<(&Dir, &'a Path)> {
         match &self.root {
-            Root::Folder(dir) => Ok((dir, Path::new(if relative.is_empty() { "." } else { relative }))),
+            Root::Folder(dir) => Ok((dir, system::path(if relative.is_empty() { "." } else { relative })?)),
             Root::File { .. } => Err(Errno::NOTDIR),
         }
     }
@@ -170,13 +196,14 @@ impl Host {
             _ => FileType::Special,
         };
         // A grant may span file systems; folded in, their device numbers keep inode numbers apart.
-        let inode = metadata.ino() ^ (metadata.dev() ^ self.root_device).rotate_left(32);
+        let known = system::known(metadata);
+        let inode = known.inode ^ (known.device ^ self.root_device).rotate_left(32);
         Stat {
-            links: metadata.nlink(),
+            links: known.links,
             size: if file_type == FileType::Special { 0 } else { metadata.len() },
-            accessed: nanoseconds(metadata.atime(), metadata.atime_nsec()),
-            modified: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
-            changed: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
+            accessed: known.accessed,
+            modified: known.modified,
+            changed: known.changed,
             ..Stat::new(self.device, inode, file_type)
         }
     }
@@ -219,15 +246,8 @@ impl Host {
     fn open_any(&self, relative: &str, how: OpenHow) -> io::Result<File> {
         let file = match &self.root {
             Root::File { parent, name } if relative.is_empty() => {
-                let access = match (how.read, how.write || how.append || how.truncate) {
-                    (_, false) => OFlags::RDONLY,
-                    (false, true) => OFlags::WRONLY,
-                    (true, true) => OFlags::RDWR,
-                };
-                let append = if how.append { OFlags::APPEND } else { OFlags::empty() };
                 // One name, no symlink followed: nothing beside the file can be reached.
-                let flags = access | append | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-                File::from(rustix::fs::openat(parent, name.as_str(), flags, Mode::empty())?)
+                system::open_name(parent, name, how)?
             }
             Root::File { .. } => return Err(io::ErrorKind::NotADirectory.into()),
             Root::Folder(dir) => {
@@ -235,9 +255,8 @@ impl Host {
                 let mut options = OpenOptions::new();
                 options.read(how.read || !(write || how.append)).write(write).append(how.append);
                 options.create(how.create).create_new(how.create && how.exclusive);
-                // A pipe with nobody at its other end must not block.
-                options.custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32);
-                dir.open_with(relative, &options)?.into_std()
+                system::never_block(&mut options);
+                dir.open_with(system::path(relative)?, &options)?.into_std()
             }
         };
         if !file.metadata()?.is_file() {
@@ -253,7 +272,7 @@ impl Host {
         for entry in dir.read_dir(path)? {
             let entry = entry?;
             // Names that go away meanwhile are no error.
-            if let (Ok(name), Ok(metadata)) = (entry.file_name().into_string(), entry.metadata()) {
+            if let (Ok(name), Ok(metadata)) = (entry.file_name().into_string(), system::entry_metadata(&entry)) {
                 entries.push((name, self.describe(&metadata)));
             }
         }
@@ -264,13 +283,13 @@ impl Host {
     /// `relative` without symlinks, still below the grant.
     pub(crate) fn canonical(&self, relative: &str) -> Result<String> {
         let (dir, path) = self.at(relative)?;
-        let path = dir.canonicalize(path)?.into_os_string().into_string().map_err(|_| Errno::ILSEQ)?;
+        let path = system::guest_path(dir.canonicalize(path)?)?;
         Ok(if path == "." { String::new() } else { path })
     }
 
     pub(crate) fn read_link(&self, relative: &str) -> Result<String> {
         let (dir, path) = self.at(relative)?;
-        dir.read_link_contents(path)?.into_os_string().into_string().map_err(|_| Errno::ILSEQ)
+        system::guest_path(dir.read_link_contents(path)?)
     }
 
     pub(crate) fn create_directory(&self, relative: &str) -> Result<()> {
@@ -309,7 +328,7 @@ impl Host {
         if !stays_inside(&self.canonical(parent)?, target) {
             return Err(Errno::ACCES);
         }
-        Ok(dir.symlink_contents(target, path)?)
+        Ok(create_symlink(dir, target, path)?)
     }
 
     pub(crate) fn set_times(&self, relative: &str, times: Times) -> Result<()> {
@@ -318,11 +337,9 @@ impl Host {
         }
         if self.stat(relative, true)?.file_type == FileType::Directory {
             let (dir, path) = self.at(relative)?;
-            // `.` in it, for the handle itself may be one that only names the directory.
-            let (dir, now) = (dir.open_dir(path)?, timestamps(times));
-            return Ok(rustix::fs::utimensat(&dir, ".", &now, rustix::fs::AtFlags::empty())?);
+            return Ok(system::set_directory_times(dir, path, times)?);
         }
-        let file = self.open_any(relative, OpenHow { read: true, ..OpenHow::default() })?;
+        let file = self.open_any(relative, system::OPEN_FOR_TIMES)?;
         self.set_file_times(&file, times)
     }
 
@@ -330,14 +347,14 @@ impl Host {
         if self.access != Access::Write {
             return Err(Errno::ACCES);
         }
-        Ok(rustix::fs::futimens(file, &timestamps(times))?)
+        Ok(system::set_times(file, times)?)
     }
 
     /// The folder that takes temporary files, and the path in it of what `relative` names. For `sync.rs` alone, which
     /// writes copies back; nothing a guest calls comes here.
     pub(super) fn sync_target<'a>(&'a self, relative: &'a str) -> io::Result<(&'a Dir, &'a Path)> {
         match &self.root {
-            Root::Folder(dir) if !relative.is_empty() => Ok((dir, Path::new(relative))),
+            Root::Folder(dir) if !relative.is_empty() => Ok((dir, system::path(relative)?)),
             Root::File { parent, name } if relative.is_empty() => Ok((parent, Path::new(name))),
             _ => Err(io::ErrorKind::InvalidInput.into()),
         }
@@ -359,28 +376,6 @@ pub(super) fn stays_inside(parent: &str, target: &str) -> bool {
         }
     }
     true
-}
-
-/// Reads from a file of the host at an offset of our own, so that handles can be shared.
-pub(crate) fn read_at(file: &File, offset: u64, target: &mut [u8]) -> Result<usize> {
-    Ok(file.read_at(target, offset)?)
-}
-
-/// Writes likewise; the handle of an appending descriptor was opened so.
-pub(crate) fn write_at(file: &File, offset: u64, source: &[u8]) -> Result<usize> {
-    Ok(file.write_at(source, offset)?)
-}
-
-fn nanoseconds(seconds: i64, nanoseconds: i64) -> u64 {
-    u64::try_from(seconds).unwrap_or(0).saturating_mul(1_000_000_000).saturating_add(nanoseconds.max(0).unsigned_abs())
-}
-
-fn timestamps(times: Times) -> Timestamps {
-    let stamp = |time: Option<u64>| match time {
-        Some(time) => Timespec { tv_sec: (time / 1_000_000_000) as i64, tv_nsec: (time % 1_000_000_000) as _ },
-        None => Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT },
-    };
-    Timestamps { last_access: stamp(times.accessed), last_modification: stamp(times.modified) }
 }
 
 /// The time now, for what has no clock of its own.

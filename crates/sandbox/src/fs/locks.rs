@@ -1,7 +1,7 @@
 //! Advisory locks on granted files, which SQLite wants. They keep other processes out; a guest is one process and keeps
 //! its own connections apart.
 
-use std::{collections::HashMap, fs::File, os::unix::fs::MetadataExt, sync::Arc};
+use std::{collections::HashMap, fs::File, sync::Arc};
 
 use super::{
     FileSystem,
@@ -10,6 +10,7 @@ use super::{
     stat::OpenHow,
     table::Object,
 };
+use crate::file_id::{self, FileId};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LockKind {
@@ -22,11 +23,10 @@ pub(crate) enum LockKind {
 
 /// By device and inode, as POSIX has it: what one descriptor locked another may unlock. The file is opened for this
 /// alone, so that the locks last until the last descriptor is closed.
-pub(super) type Locks = HashMap<(u64, u64), File>;
+pub(super) type Locks = HashMap<FileId, File>;
 
-fn key(file: &File) -> Result<(u64, u64)> {
-    let metadata = file.metadata().map_err(Errno::from)?;
-    Ok((metadata.dev(), metadata.ino()))
+fn key(file: &File) -> Result<FileId> {
+    file_id::of(file).map_err(Errno::from)
 }
 
 impl FileSystem {
@@ -104,7 +104,8 @@ fn lock(file: &File, kind: LockKind, start: u64, len: u64) -> Result<()> {
     if kind == LockKind::Query && i32::from(lock.l_type) != libc::F_UNLCK { Err(Errno::AGAIN) } else { Ok(()) }
 }
 
-/// Elsewhere locks belong to a whole process, in which other sessions run: they would not keep those out.
+/// Elsewhere locks belong to a whole process, in which other sessions run: they would not keep those out. On Windows they
+/// would keep out the guest itself, which reads and writes through other handles than this one.
 #[cfg(not(target_os = "linux"))]
 fn lock(_: &File, _: LockKind, _: u64, _: u64) -> Result<()> {
     Ok(())

@@ -147,6 +147,12 @@ impl FileSystem {
                 continue;
             };
             let below = |guest: &str| guest.strip_prefix(&outer.guest).is_some_and(|rest| rest.starts_with('/'));
+            if !grant::NAMES_ARE_EXACT
+                && matches!(outer.kind, MountKind::Host(_))
+                && let Some(inner) = mounts.iter().find(|inner| below(&inner.guest))
+            {
+                return Err(GrantError::Nested { inner: inner.guest.clone(), outer: outer.guest.clone() });
+            }
             if !host.is_folder()
                 && let Some(inner) = mounts.iter().find(|inner| below(&inner.guest))
             {

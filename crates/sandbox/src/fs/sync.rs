@@ -6,7 +6,6 @@
 use std::{
     fs::File,
     io::{self, Write},
-    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -226,11 +225,7 @@ impl FileSystem {
         if let Ok(metadata) = dir.symlink_metadata(path)
             && metadata.is_file()
         {
-            // The same permission bits as the file it replaces.
-            use cap_std::fs::PermissionsExt as _;
-            use std::os::unix::fs::PermissionsExt as _;
-            let mode = metadata.permissions().mode() & 0o777;
-            file.set_permissions(std::fs::Permissions::from_mode(mode))?;
+            grant::copy_permissions(&metadata, &file)?;
         }
         Ok(())
     }
@@ -347,7 +342,7 @@ impl Plan {
                     return Err(io::ErrorKind::PermissionDenied.into());
                 }
                 let (dir, path) = host.sync_target(relative)?;
-                dir.symlink_contents(Path::new(&**target), path)
+                grant::create_symlink(dir, target, path)
             });
         }
         errors

@@ -1,9 +1,12 @@
 //! Which connections are ready for what: the waits of `select` and of the guest's event loop.
 
-use std::{os::fd::AsFd, task::Context, time::Instant};
+use std::{task::Context, time::Instant};
 
 use keelback_session::{Limit, Value};
-use rustix::event::{PollFd, PollFlags};
+use rustix::{
+    event::{PollFd, PollFlags},
+    fd::AsFd,
+};
 
 use super::{Net, NetError, connection::Socket};
 

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use rustix::time::{ClockId, clock_gettime};
-
 use super::{Time, abi};
-use crate::fs::{EPOCH, Errno, Result, wall_clock};
+use crate::{
+    cpu_clock,
+    fs::{EPOCH, Errno, Result, wall_clock},
+};
 
 /// How far a deterministic clock moves at each look; a choice that lets loops which wait for a time end.
 const STEP: u64 = 10_000;
@@ -42,8 +43,7 @@ impl Clock {
         match (&mut *self, id) {
             (_, abi::CLOCK_REALTIME) => Ok(self.file_time()),
             (Clock::Real { cpu, .. }, abi::CLOCK_PROCESS | abi::CLOCK_THREAD) => {
-                let now = clock_gettime(ClockId::ThreadCPUTime);
-                *cpu = (*cpu).max(now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs());
+                *cpu = (*cpu).max(nanoseconds(cpu_clock::of_this_thread()));
                 Ok(*cpu)
             }
             _ => Ok(self.monotonic()),

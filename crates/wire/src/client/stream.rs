@@ -4,7 +4,6 @@ use std::{
     fmt,
     io::{self, Read, Write},
     net::{Shutdown, TcpStream, ToSocketAddrs},
-    os::unix::net::UnixStream,
     path::PathBuf,
     sync::{Arc, Mutex},
     time::Duration,
@@ -14,7 +13,10 @@ use rustix::net::sockopt;
 use rustls::{CertificateError, ClientConnection, pki_types::ServerName};
 
 use super::lock;
-use crate::tls::{Key, client_config};
+use crate::{
+    system::UnixStream,
+    tls::{Key, client_config},
+};
 
 /// How long a server may leave what is sent to it unread before the connection counts as broken.
 const WRITE_DEADLINE: Duration = Duration::from_secs(10);

@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     io::{self, ErrorKind, Read},
-    os::{fd::AsFd, unix::net::UnixStream},
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -13,12 +12,12 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::{
     core::{ClientId, Core, Peer},
-    descriptors::Descriptors,
     inbox::{Inbox, Sleep},
     listen::{Kind, Listener},
-    peer::{credentials, may_connect},
+    own::{descriptors::Descriptors, peer},
     transport::{Taken, Transport},
 };
+use crate::system::{UnixStream, Waker};
 
 /// How long printed text, or that a cell begins, may wait for what comes next: the end of a short cell, more text. A thread
 /// that prints in a loop wakes the server once in this time.
@@ -42,7 +41,7 @@ const READ_MAX: usize = 64 << 10;
 pub(super) struct Driver {
     pub(super) core: Core,
     pub(super) inbox: Arc<Inbox>,
-    pub(super) woken: UnixStream,
+    pub(super) woken: Waker,
     pub(super) listeners: Vec<Listener>,
     pub(super) transports: BTreeMap<ClientId, Transport>,
     pub(super) descriptors: Arc<Descriptors>,
@@ -154,7 +153,7 @@ impl Driver {
     fn close(&mut self, client: ClientId, now: Instant) {
         if let Some(mut transport) = self.transports.remove(&client) {
             transport.close();
-            self.descriptors.remove(transport.as_fd());
+            self.descriptors.remove(&transport);
         }
         self.core.gone(client, now);
     }
@@ -241,7 +240,7 @@ impl Driver {
             match accepted {
                 Ok(Ok((peer, transport))) => {
                     if let Some(client) = self.core.connect(peer, now) {
-                        self.descriptors.add(transport.as_fd());
+                        self.descriptors.add(&transport);
                         self.transports.insert(client, transport);
                     }
                 }
@@ -262,31 +261,28 @@ impl Drop for Driver {
     fn drop(&mut self) {
         for transport in self.transports.values_mut() {
             transport.close();
-            self.descriptors.remove(transport.as_fd());
+            self.descriptors.remove(&*transport);
         }
         for listener in &self.listeners {
             if let Kind::Unix(_, file) = &listener.kind {
                 file.remove();
             }
-            self.descriptors.remove(listener.as_fd());
+            self.descriptors.remove(listener);
         }
-        self.descriptors.remove(self.woken.as_fd());
+        self.descriptors.remove(&self.woken);
     }
 }
 
 /// Lets a peer in, or says why not. Nothing is read before.
 fn admit_unix(stream: UnixStream) -> Result<(Peer, Transport), String> {
     let broken = |error: io::Error| format!("a connection that broke: {error}");
-    let known = credentials(&stream).map_err(broken)?;
-    if !may_connect(known.uid, rustix::process::geteuid().as_raw()) {
-        return Err(format!("{known}: another user"));
-    }
+    let name = peer::admit(&stream).map_err(broken)??;
     stream.set_nonblocking(true).map_err(broken)?;
-    Ok((Peer { name: known.to_string(), token: None, plain: true }, Transport::Unix(stream)))
+    Ok((Peer { name, token: None, plain: true }, Transport::Unix(stream)))
 }
 
 fn timespec(duration: Duration) -> Timespec {
     // Rounded up: a deadline that is found early would be waited for again.
     let duration = duration + Duration::from_micros(1);
-    Timespec { tv_sec: duration.as_secs().try_into().unwrap_or(i64::MAX), tv_nsec: duration.subsec_nanos().into() }
+    Timespec { tv_sec: duration.as_secs().try_into().unwrap_or(i64::MAX), tv_nsec: duration.subsec_nanos() as _ }
 }

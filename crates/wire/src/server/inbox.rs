@@ -3,7 +3,6 @@
 use std::{
     collections::VecDeque,
     io::Write,
-    os::unix::net::UnixStream,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -18,6 +17,7 @@ use crate::{
     event::{Body, Out, Stream},
     message::{CellNumber, Failure},
     reply::{Evaluated, NeedsInput},
+    system::Waker,
 };
 
 /// One thing an application told of a session.
@@ -64,7 +64,7 @@ impl Told {
 pub(super) struct Inbox {
     state: Mutex<State>,
     /// None when nothing is told any more.
-    waker: Mutex<Option<UnixStream>>,
+    waker: Mutex<Option<Waker>>,
     /// The most bytes of events that wait, of one session.
     limit: usize,
     /// Something was told since the last `take` that a server which dozes would wake for.
@@ -107,7 +107,7 @@ struct Waiting {
 
 impl Inbox {
     /// `waker` is written to when the server sleeps; it does not block.
-    pub(super) fn new(waker: UnixStream, limit: usize) -> Self {
+    pub(super) fn new(waker: Waker, limit: usize) -> Self {
         let never = || AtomicBool::new(false);
         Inbox { state: Mutex::default(), waker: Mutex::new(Some(waker)), limit, urgent: never(), abandoned: never() }
     }
@@ -338,19 +338,20 @@ fn ceil_boundary(text: &str, index: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::system::waker_pair;
     use std::io::Read;
 
     const LIMIT: usize = 4 * CHUNK;
 
-    fn inbox() -> (Inbox, UnixStream) {
-        let (waker, woken) = UnixStream::pair().expect("a pair");
+    fn inbox() -> (Inbox, Waker) {
+        let (waker, woken) = waker_pair().expect("a pair");
         for end in [&waker, &woken] {
             end.set_nonblocking(true).expect("a socket");
         }
         (Inbox::new(waker, LIMIT), woken)
     }
 
-    fn wakes(woken: &mut UnixStream) -> usize {
+    fn wakes(woken: &mut Waker) -> usize {
         woken.read(&mut [0; 64]).unwrap_or(0)
     }
 

@@ -5,19 +5,19 @@
 
 mod config;
 mod core;
-mod descriptors;
 mod drive;
 mod inbox;
 mod listen;
-mod peer;
-mod signals;
 mod transcript;
 mod transport;
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
 
 use std::{
     collections::BTreeMap,
     io,
-    os::{fd::AsFd, unix::net::UnixStream},
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
@@ -26,8 +26,21 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use self::{core::Core, descriptors::Descriptors, drive::Driver, inbox::Inbox, transcript::Transcript};
-use crate::application::{Application, Handle};
+#[cfg(unix)]
+use self::unix as own;
+#[cfg(windows)]
+use self::windows as own;
+use self::{
+    core::Core,
+    drive::Driver,
+    inbox::Inbox,
+    own::{descriptors::Descriptors, signals},
+    transcript::Transcript,
+};
+use crate::{
+    application::{Application, Handle},
+    system::waker_pair,
+};
 
 pub use self::{
     config::{Config, Limits},
@@ -64,15 +77,15 @@ impl Server {
         listeners: Vec<Listener>,
         application: Arc<dyn Application>,
     ) -> Result<Self, StartError> {
-        let (waker, woken) = UnixStream::pair()?;
+        let (waker, woken) = waker_pair()?;
         waker.set_nonblocking(true)?;
         woken.set_nonblocking(true)?;
         let inbox = Arc::new(Inbox::new(waker, config.limits.ring_bytes));
         // The thread's end of the pair, and the transcript.
         let descriptors = Arc::new(Descriptors::new(listeners.len() + config.limits.connections + 2));
-        descriptors.add(woken.as_fd());
+        descriptors.add(&woken);
         for listener in &listeners {
-            descriptors.add(listener.as_fd());
+            descriptors.add(listener);
         }
         let path = config.transcript.clone();
         let mut driver = Driver {

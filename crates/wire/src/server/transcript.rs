@@ -1,12 +1,8 @@
 //! The transcript: a line of JSON for the begin and the end of each cell, written by a thread of its own.
 
 use std::{
-    fs::{File, OpenOptions, Permissions},
+    fs::File,
     io::{self, Write},
-    os::{
-        fd::AsFd,
-        unix::fs::{OpenOptionsExt, PermissionsExt},
-    },
     path::Path,
     sync::{
         Arc,
@@ -19,11 +15,12 @@ use std::{
 
 use serde::Serialize;
 
-use super::{descriptors::Descriptors, signals};
+use super::{Descriptors, signals};
 use crate::{
     application::{Application, Audit, Job},
     message::CellNumber,
     reply::Outcome,
+    system,
 };
 
 /// How many bytes may wait for the disk: a choice.
@@ -79,7 +76,7 @@ impl Transcript {
         application: Arc<dyn Application>,
         descriptors: Arc<Descriptors>,
     ) -> io::Result<Self> {
-        let file = open_to_append(path)?;
+        let file = system::open_private(path)?;
         let (lines, received) = channel();
         let waiting = Arc::new(AtomicUsize::new(0));
         let left = Arc::clone(&waiting);
@@ -87,9 +84,9 @@ impl Transcript {
         let builder = thread::Builder::new().name("keelback-transcript".into());
         let thread = builder.spawn(move || {
             signals::block_all();
-            descriptors.add(file.as_fd());
+            descriptors.add(&file);
             write_all(&file, &path, &received, &left, &*application);
-            descriptors.remove(file.as_fd());
+            descriptors.remove(&file);
         })?;
         Ok(Transcript { lines: Some(lines), waiting, thread: Some(thread), has_lost: false })
     }
@@ -117,21 +114,6 @@ impl Drop for Transcript {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
-    }
-}
-
-/// A file that is new has mode 0600; that of one which is there is its owner's choice.
-fn open_to_append(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.append(true).mode(0o600);
-    match options.clone().create_new(true).open(path) {
-        Ok(file) => {
-            // The umask may have taken something away.
-            file.set_permissions(Permissions::from_mode(0o600))?;
-            Ok(file)
-        }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => options.create(true).open(path),
-        Err(error) => Err(error),
     }
 }
 

@@ -3,16 +3,14 @@
 use std::{
     io::{self, ErrorKind, Read, Write},
     net::{Shutdown, TcpStream},
-    os::{
-        fd::{AsFd, BorrowedFd},
-        unix::net::UnixStream,
-    },
     sync::Arc,
 };
 
+use rustix::fd::{AsFd, BorrowedFd};
 use rustls::{ServerConfig, ServerConnection};
 
 use super::core::Output;
+use crate::system::UnixStream;
 
 /// How much unencrypted text TLS may hold: a choice, a few records.
 const TLS_BUFFER: usize = 64 << 10;

@@ -9,7 +9,7 @@ mod limits;
 mod people;
 mod random;
 
-use std::{os::unix::net::UnixStream, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use serde_json::Value;
 
@@ -25,6 +25,7 @@ use crate::{
         Config,
         inbox::{Inbox, Sleep},
     },
+    system::{Waker, waker_pair},
 };
 
 /// A server, its application and the time.
@@ -34,14 +35,14 @@ struct Bench {
     inbox: Arc<Inbox>,
     now: Instant,
     /// The other end of the waker, which is to stay open.
-    _woken: UnixStream,
+    _woken: Waker,
 }
 
 impl Bench {
     fn new(config: Config) -> Self {
         use crate::application::Application;
 
-        let (waker, woken) = UnixStream::pair().expect("a pair");
+        let (waker, woken) = waker_pair().expect("a pair");
         waker.set_nonblocking(true).expect("a socket");
         let application = Arc::new(Fake::default());
         let inbox = Arc::new(Inbox::new(waker, config.limits.ring_bytes));

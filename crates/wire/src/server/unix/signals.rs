@@ -4,7 +4,7 @@
 use std::{mem::MaybeUninit, ptr};
 
 /// Blocks all signals in the calling thread. The program's threads get them, whose calls they are to interrupt.
-pub(super) fn block_all() {
+pub(in super::super) fn block_all() {
     let mut all = MaybeUninit::uninit();
     // SAFETY: `sigfillset` initialises the set it is given, which `pthread_sigmask` then reads; a null pointer means
     // that the old mask is not wanted.

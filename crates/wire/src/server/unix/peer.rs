@@ -8,10 +8,10 @@ use std::{
 
 /// What the kernel knows of a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Credentials {
-    pub(super) uid: u32,
+struct Credentials {
+    uid: u32,
     /// Where the kernel tells it, and the peer is not in another pid namespace.
-    pub(super) pid: Option<i32>,
+    pid: Option<i32>,
 }
 
 impl std::fmt::Display for Credentials {
@@ -21,14 +21,21 @@ impl std::fmt::Display for Credentials {
     }
 }
 
+/// The name of a peer that may connect, or why it may not.
+pub(in super::super) fn admit(stream: &UnixStream) -> io::Result<Result<String, String>> {
+    let known = credentials(stream)?;
+    let admitted = may_connect(known.uid, rustix::process::geteuid().as_raw());
+    Ok(if admitted { Ok(known.to_string()) } else { Err(format!("{known}: another user")) })
+}
+
 /// Whether a user may connect: the owner of this process, and root, who could read its memory anyway.
-pub(super) fn may_connect(peer_uid: u32, own_uid: u32) -> bool {
+fn may_connect(peer_uid: u32, own_uid: u32) -> bool {
     peer_uid == own_uid || peer_uid == 0
 }
 
 /// The credentials a peer had when it connected.
 #[cfg(target_os = "linux")]
-pub(super) fn credentials(stream: &UnixStream) -> io::Result<Credentials> {
+fn credentials(stream: &UnixStream) -> io::Result<Credentials> {
     let mut found = libc::ucred { pid: 0, uid: 0, gid: 0 };
     let size = size_of::<libc::ucred>();
     let mut length = libc::socklen_t::try_from(size).expect("a few bytes");
@@ -49,7 +56,7 @@ pub(super) fn credentials(stream: &UnixStream) -> io::Result<Credentials> {
 
 /// The credentials a peer had when it connected.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn credentials(stream: &UnixStream) -> io::Result<Credentials> {
+fn credentials(stream: &UnixStream) -> io::Result<Credentials> {
     let (mut uid, mut gid) = (0, 0);
     // SAFETY: the descriptor is open while `stream` is borrowed, and both pointers are to live integers.
     let result = unsafe { libc::getpeereid(stream.as_raw_fd(), &raw mut uid, &raw mut gid) };

@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "a descriptor is closed that another, vanished, thread owns")]
 
 use std::{
-    os::fd::{AsRawFd, BorrowedFd},
+    os::fd::{AsFd, AsRawFd},
     sync::atomic::{AtomicI32, Ordering},
 };
 
@@ -11,23 +11,23 @@ const NONE: i32 = -1;
 
 /// Open descriptors. What does not fit is not remembered, and stays open in a forked child.
 #[derive(Debug)]
-pub(super) struct Descriptors {
+pub(in super::super) struct Descriptors {
     places: Box<[AtomicI32]>,
 }
 
 impl Descriptors {
-    pub(super) fn new(count: usize) -> Self {
+    pub(in super::super) fn new(count: usize) -> Self {
         Descriptors { places: (0..count).map(|_| AtomicI32::new(NONE)).collect() }
     }
 
     /// A descriptor was opened.
-    pub(super) fn add(&self, descriptor: BorrowedFd<'_>) {
-        self.replace(NONE, descriptor.as_raw_fd());
+    pub(in super::super) fn add(&self, descriptor: impl AsFd) {
+        self.replace(NONE, descriptor.as_fd().as_raw_fd());
     }
 
     /// A descriptor will be closed.
-    pub(super) fn remove(&self, descriptor: BorrowedFd<'_>) {
-        self.replace(descriptor.as_raw_fd(), NONE);
+    pub(in super::super) fn remove(&self, descriptor: impl AsFd) {
+        self.replace(descriptor.as_fd().as_raw_fd(), NONE);
     }
 
     fn replace(&self, old: i32, new: i32) {
@@ -37,7 +37,7 @@ impl Descriptors {
     }
 
     /// Closes all, in a forked child, where the threads that own them do not exist.
-    pub(super) fn close_all(&self) {
+    pub(in super::super) fn close_all(&self) {
         for place in &self.places {
             let descriptor = place.swap(NONE, Ordering::Relaxed);
             if descriptor != NONE {
