@@ -43,10 +43,6 @@ class LoopTest(PromptTest):
         prompt.see(rb"\S")
         prompt.type("\r")
 
-    def interrupt(self, prompt):
-        prompt.type(CTRL_C)
-        prompt.see(rb"KeyboardInterrupt(?s:.*)>>> ")
-
 
 class Cells(LoopTest):
     def test_they_run_in_the_loop_of_the_program(self):
@@ -166,7 +162,7 @@ class Interrupts(LoopTest):
         self.enter(prompt, "x = 1; soon(say, 'be', 'gun'); await asyncio.sleep(1000); x = 2")
         prompt.see(rb"begun")
         start = len(prompt.session.buf)
-        self.interrupt(prompt)
+        prompt.interrupt()
         self.assertEqual(bytes(prompt.session.buf[start:]).count(b"KeyboardInterrupt"), 1)
         self.assertNotIn(b"Traceback", prompt.session.buf[start:])
         prompt.run("x", b"1")
@@ -180,17 +176,17 @@ class Interrupts(LoopTest):
                 prompt = self.program()
                 self.enter(prompt, f"x = 41; say('be', 'gun')\n{work}")
                 prompt.see(rb"begun")
-                self.interrupt(prompt)
+                prompt.interrupt(again="time" in work or "input" in work)
                 prompt.run("x + 1", b"42")
                 self.assertEqual(prompt.leave(), 0)
                 self.assert_given_back(prompt)
 
     def test_what_is_typed_is_dropped(self):
         prompt = self.program()
-        self.interrupt(prompt)
+        prompt.interrupt()
         prompt.type("print('never'\r")
         prompt.see(rb"never")
-        self.interrupt(prompt)
+        prompt.interrupt()
         prompt.run("print('Y', 1 + 1)", b"Y 2")
 
     def test_twice_on_a_cell_that_refuses(self):
@@ -226,7 +222,7 @@ asyncio.run(main())
         if not os.environ.get("LOOP"):
             self.enter(prompt, "soon(say, 'be', 'gun'); await asyncio.sleep(1000)")
             prompt.see(rb"begun")
-            self.interrupt(prompt)
+            prompt.interrupt()
             self.assertNotIn("the program's", prompt.text())
         os.kill(prompt.session.pid, signal.SIGINT)
         prompt.see(rb"the program's(?s:.*)>>> ")
