@@ -87,16 +87,19 @@ class Frames:
         self.socket.settimeout(LONG)
         self.socket.connect(self.path)
         self.file = self.socket.makefile("rb", buffering=1 << 20)
-        self.socket.sendall(PREFACE)
+        # All at once: what is refused is said in the answers.
+        self.socket.sendall(PREFACE + self.frame("hello", version=1, client="bench") + self.frame("open"))
         if self.file.read(len(PREFACE)) != PREFACE:
             raise RuntimeError("not keelback's protocol")
-        self.call("hello", version=1, client="bench")
-        self.session = self.call("open")["session"]
+        self.session = self.answer()["session"]
 
-    def post(self, op, **fields):
+    def frame(self, op, **fields):
         self.count += 1
         data = json.dumps({"id": self.count, "op": op, **fields}).encode()
-        self.socket.sendall(struct.pack(">I", len(data)) + data)
+        return struct.pack(">I", len(data)) + data
+
+    def post(self, op, **fields):
+        self.socket.sendall(self.frame(op, **fields))
 
     def answer(self):
         while True:
