@@ -7,7 +7,6 @@ the one that the program has.
 
 import asyncio
 import sys
-from collections.abc import Coroutine
 
 from . import _session, _steps
 
@@ -77,24 +76,12 @@ class _NamedTask(asyncio.Task):
 _NamedTask.__name__ = _NamedTask.__qualname__ = "Task"
 
 
-class _Contained(Coroutine):
+class _Contained(_steps.Wrapped):
     """*coroutine*, whose SystemExit is a TaskExit; so is that of tasks it starts."""
 
     def __init__(self, coroutine, started):
-        self._coroutine = coroutine
+        super().__init__(coroutine)
         self._started = started
-
-    def send(self, value):
-        return self._step(self._coroutine.send, value)
-
-    def throw(self, *error):
-        return self._step(self._coroutine.throw, *error)
-
-    def close(self):
-        self._coroutine.close()
-
-    def __await__(self):
-        return self
 
     def _step(self, resume, *arguments):
         with self._started:
@@ -102,7 +89,3 @@ class _Contained(Coroutine):
                 return resume(*arguments)
             except SystemExit as error:
                 raise TaskExit(error) from error
-
-    def __getattr__(self, name):
-        # `cr_frame` and its like, by which asyncio shows where a task waits.
-        return getattr(self._coroutine, name)

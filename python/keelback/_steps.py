@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Coroutine
 
-__all__ = ["Names", "OnStack", "Steps", "innermost", "machinery", "may_interrupt"]
+__all__ = ["Names", "OnStack", "Steps", "Wrapped", "innermost", "machinery", "may_interrupt"]
 
 _MISSING = object()
 _builtins = vars(builtins)
@@ -160,17 +160,11 @@ class OnStack:
             del _stacks[threading.get_ident()]
 
 
-class Steps(Coroutine):
-    """*coroutine*, each of whose steps is code of *cell*, within *around*, with *names* among the builtins and in
-    *context* if given."""
+class Wrapped(Coroutine):
+    """*coroutine*, each of whose steps goes through `_step(resume, *arguments)`, which returns `resume(*arguments)`."""
 
-    def __init__(self, coroutine, cell, around, names=None, context=None):
+    def __init__(self, coroutine):
         self._coroutine = coroutine
-        self.cell = cell
-        self._around = around
-        self._names = names
-        self._run = None if context is None else context.run
-        self._stack = _stacks.setdefault(threading.get_ident(), [])
 
     def send(self, value):
         return self._step(self._coroutine.send, value)
@@ -183,6 +177,23 @@ class Steps(Coroutine):
 
     def __await__(self):
         return self
+
+    def __getattr__(self, name):
+        # `cr_frame` and its like, by which asyncio shows where a task waits.
+        return getattr(self._coroutine, name)
+
+
+class Steps(Wrapped):
+    """*coroutine*, each of whose steps is code of *cell*, within *around*, with *names* among the builtins and in
+    *context* if given."""
+
+    def __init__(self, coroutine, cell, around, names=None, context=None):
+        super().__init__(coroutine)
+        self.cell = cell
+        self._around = around
+        self._names = names
+        self._run = None if context is None else context.run
+        self._stack = _stacks.setdefault(threading.get_ident(), [])
 
     def _step(self, resume, *arguments):
         stack = self._stack
@@ -199,7 +210,3 @@ class Steps(Coroutine):
             if names is not None:
                 names.leave()
             stack.pop()
-
-    def __getattr__(self, name):
-        # `cr_frame` and its like, by which asyncio shows where a task waits.
-        return getattr(self._coroutine, name)

@@ -339,7 +339,8 @@ impl Host {
             let (dir, path) = self.at(relative)?;
             return Ok(system::set_directory_times(dir, path, times)?);
         }
-        let file = self.open_any(relative, system::OPEN_FOR_TIMES)?;
+        let how = OpenHow { read: true, write: system::SETTING_TIMES_WRITES, ..OpenHow::default() };
+        let file = self.open_any(relative, how)?;
         self.set_file_times(&file, times)
     }
 

@@ -22,15 +22,7 @@ use super::{
 pub(in super::super) const NAMES_ARE_EXACT: bool = true;
 
 /// Times may be set on a file that is open in any way.
-pub(super) const OPEN_FOR_TIMES: OpenHow = OpenHow {
-    read: true,
-    write: false,
-    append: false,
-    create: false,
-    exclusive: false,
-    truncate: false,
-    directory: false,
-};
+pub(super) const SETTING_TIMES_WRITES: bool = false;
 
 /// A path below a grant, as the system takes it.
 pub(super) fn path(relative: &str) -> io::Result<&Path> {

@@ -25,15 +25,7 @@ use super::{
 pub(in super::super) const NAMES_ARE_EXACT: bool = false;
 
 /// Who only reads a file cannot set its times.
-pub(super) const OPEN_FOR_TIMES: OpenHow = OpenHow {
-    read: true,
-    write: true,
-    append: false,
-    create: false,
-    exclusive: false,
-    truncate: false,
-    directory: false,
-};
+pub(super) const SETTING_TIMES_WRITES: bool = true;
 
 /// A path below a grant, as the system takes it; refused where it would mean something else (`names.rs`).
 pub(super) fn path(relative: &str) -> io::Result<&Path> {
