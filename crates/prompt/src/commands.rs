@@ -33,7 +33,7 @@ pub const SANDBOX: &[(&str, &str, &str)] = &[
 pub const SERVED: &[(&str, &str, &str)] = &[
     ("vars", "", "the variables"),
     ("src", "NAME", "the source of a function, class or module"),
-    ("tasks", "", "the tasks of the event loop, and where each waits"),
+    ("tasks", "", "the tasks of the event loop, their ages, and where each waits"),
     ("cancel", "ID", "cancel a task"),
     ("where", "", "what the thread of the event loop does now"),
     ("stacks", "", "what all threads do now"),
