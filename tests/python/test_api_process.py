@@ -1,6 +1,7 @@
 """Threads, signals, fork and the interpreter's end."""
 
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -12,6 +13,11 @@ PACKAGE = str(Path(__file__).resolve().parents[2] / "python")
 sys.path.insert(0, PACKAGE)
 
 from keelback import Limits, Sandbox, SandboxError, Tool  # noqa: E402
+
+
+def setUpModule():
+    # A shell leaves it ignored for what it runs in the background, and so would the programs of these tests.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Threads(unittest.TestCase):

@@ -52,6 +52,11 @@ while True:
 PLAIN = "import sys; print('ready', flush=True); sys.stdin.read()"
 
 
+def setUpModule():
+    # A shell leaves it ignored for what it runs in the background, and so would the programs of these tests.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 class AttachTest(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory(prefix="kb")

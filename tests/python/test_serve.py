@@ -29,6 +29,11 @@ from served_client import Client, Refused  # noqa: E402
 DONE = "done"
 
 
+def setUpModule():
+    # A shell leaves it ignored for what it runs in the background, and so would the programs of these tests.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 class ServeTest(unittest.TestCase):
     """Each test has a folder of its own for sockets."""
 

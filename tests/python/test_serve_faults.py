@@ -20,7 +20,7 @@ import keelback  # noqa: E402
 import test_serve  # noqa: E402
 from keelback import _discovery  # noqa: E402
 from served_client import PREFACE, Client, Refused  # noqa: E402
-from test_serve import DONE  # noqa: E402
+from test_serve import DONE, setUpModule  # noqa: E402, F401
 
 
 class PlainClient:
