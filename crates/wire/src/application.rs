@@ -78,6 +78,9 @@ pub enum Audit {
     Warning(String),
 }
 
+/// Text that its owner does not change, to be read by another thread.
+pub type SharedText = Box<dyn AsRef<str> + Send>;
+
 /// What an application tells a server from any thread.
 pub trait Handle: Send + Sync {
     /// A cell has begun.
@@ -88,6 +91,10 @@ pub trait Handle: Send + Sync {
 
     /// A session printed something. Cheap: no system call but to wake the server when it sleeps.
     fn output(&self, session: &str, stream: crate::event::Stream, text: &str);
+
+    /// As [`output`](Self::output), of a long text that somebody else keeps: the server's thread copies it, so that who
+    /// prints need not.
+    fn output_shared(&self, session: &str, stream: crate::event::Stream, text: SharedText);
 
     /// The application printed something, for those who asked for it.
     fn tapped(&self, stream: crate::event::Stream, text: &str);

@@ -22,19 +22,55 @@ pub(crate) struct Sink {
     pub(super) session: Option<String>,
 }
 
+/// From so many bytes on the server's thread copies a text: a choice. Copying 10 MB into memory that the process never had
+/// takes 5 ms.
+const LONG: usize = 64 << 10;
+
 impl Sink {
-    fn print(&self, stream: Stream, text: &str) {
+    fn print(&self, stream: Stream, text: &Bound<'_, PyAny>) {
+        let read = text_of(text);
         match &self.session {
-            Some(session) => self.handle.output(session, stream, text),
-            None => self.handle.tapped(stream, text),
+            Some(session) => match read {
+                Cow::Borrowed(read) if read.len() >= LONG => {
+                    self.handle.output_shared(session, stream, Box::new(Kept::new(text, read)));
+                }
+                read => self.handle.output(session, stream, &read),
+            },
+            None => self.handle.tapped(stream, &read),
         }
+    }
+}
+
+/// A long str that is read without Python's lock, and kept so long.
+struct Kept {
+    text: *const u8,
+    length: usize,
+    _owner: Py<PyAny>,
+}
+
+#[expect(unsafe_code, reason = "Python's strings are bytes that stay where they are")]
+// SAFETY: the bytes are never written to; the owner is let go of under Python's lock, whichever thread drops it.
+unsafe impl Send for Kept {}
+
+impl Kept {
+    /// `read` is what stands in `text`.
+    fn new(text: &Bound<'_, PyAny>, read: &str) -> Self {
+        Kept { text: read.as_ptr(), length: read.len(), _owner: text.clone().unbind() }
+    }
+}
+
+impl AsRef<str> for Kept {
+    #[expect(unsafe_code, reason = "Python's strings are bytes that stay where they are")]
+    fn as_ref(&self) -> &str {
+        // SAFETY: `new` took both from a `&str` that is part of the owner: a str does not change, nor move, while it lives.
+        unsafe { str::from_utf8_unchecked(std::slice::from_raw_parts(self.text, self.length)) }
     }
 }
 
 #[pymethods]
 impl Sink {
     fn __call__(&self, name: &str, text: &Bound<'_, PyAny>) {
-        self.print(stream_of(name), &text_of(text));
+        self.print(stream_of(name), text);
     }
 }
 
@@ -115,7 +151,7 @@ impl Writer {
         }
         let sink = ends.get().sink.bind(py);
         match sink.cast::<Sink>() {
-            Ok(sink) => sink.get().print(stream_of(&self.name), &text_of(text)),
+            Ok(sink) => sink.get().print(stream_of(&self.name), text),
             Err(_) => drop(sink.call1((self.name.as_str(), text))?),
         }
         Ok(text.len()?.into_pyobject(py)?.into_any())

@@ -1,7 +1,8 @@
 //! What the application tells from any thread, until the server's thread takes it.
 
+mod waiting;
+
 use std::{
-    collections::VecDeque,
     io::Write,
     sync::{
         Mutex, MutexGuard, PoisonError,
@@ -11,9 +12,9 @@ use std::{
 
 use serde_json::Value;
 
-use super::core::ring::{CHUNK, EVENT_COST, cost, out, printed_by};
+use self::waiting::Waiting;
 use crate::{
-    application::Handle,
+    application::{Handle, SharedText},
     event::{Body, Out, Stream},
     message::{CellNumber, Failure},
     reply::{Evaluated, NeedsInput},
@@ -95,16 +96,6 @@ pub(super) enum Sleep {
     Asleep,
 }
 
-/// The notes of one session.
-#[derive(Debug, Default)]
-struct Waiting {
-    /// Those before `notes`, of which the events were dropped.
-    kept: Vec<Note>,
-    notes: VecDeque<Note>,
-    /// What the events in `notes` cost.
-    cost: usize,
-}
-
 impl Inbox {
     /// `waker` is written to when the server sleeps; it does not block.
     pub(super) fn new(waker: Waker, limit: usize) -> Self {
@@ -131,12 +122,11 @@ impl Inbox {
         state.sleep = Sleep::Awake;
         self.urgent.store(false, Ordering::Relaxed);
         let sessions = std::mem::take(&mut state.sessions);
-        Told {
-            sessions: sessions.into_iter().map(|(name, waiting)| (name, waiting.into_notes())).collect(),
-            application: std::mem::take(&mut state.application).into_notes(),
-            answers: std::mem::take(&mut state.answers),
-            stop: state.stop,
-        }
+        let application = std::mem::take(&mut state.application);
+        let (answers, stop) = (std::mem::take(&mut state.answers), state.stop);
+        drop(state);
+        let sessions = sessions.into_iter().map(|(name, waiting)| (name, waiting.into_notes())).collect();
+        Told { sessions, application: application.into_notes(), answers, stop }
     }
 
     /// Whether something urgent was told that was not taken yet.
@@ -187,7 +177,7 @@ impl Inbox {
     }
 
     fn note(&self, session: &str, note: Note) {
-        self.tell(!note.can_wait(), |state| state.session(session).notes.push_back(note));
+        self.tell(!note.can_wait(), |state| state.session(session).push(note));
     }
 
     fn print(&self, session: Option<&str>, stream: Stream, text: &str) {
@@ -209,6 +199,10 @@ impl Handle for Inbox {
 
     fn output(&self, session: &str, stream: Stream, text: &str) {
         self.print(Some(session), stream, text);
+    }
+
+    fn output_shared(&self, session: &str, stream: Stream, text: SharedText) {
+        self.tell(false, |state| state.session(session).print_shared(stream, text, self.limit));
     }
 
     fn tapped(&self, stream: Stream, text: &str) {
@@ -253,91 +247,9 @@ impl State {
     }
 }
 
-impl Waiting {
-    fn print(&mut self, stream: Stream, text: &str, limit: usize) {
-        let mut rest = text;
-        // Of a text that cannot be kept only the end is copied.
-        if rest.len() > limit {
-            let cut = ceil_boundary(rest, rest.len() - limit);
-            self.notes.push_back(Note::Lost { events: 1, bytes: cut as u64 });
-            rest = &rest[cut..];
-        }
-        if let Some(Note::Event(Body::Out(before))) = self.notes.back_mut()
-            && before.stream == stream
-        {
-            let fits = floor_boundary(rest, CHUNK.saturating_sub(before.text.len()));
-            before.text.push_str(&rest[..fits]);
-            self.cost += fits;
-            rest = &rest[fits..];
-        }
-        while !rest.is_empty() {
-            let end = floor_boundary(rest, CHUNK);
-            self.event(out(stream, rest[..end].to_owned()), limit);
-            rest = &rest[end..];
-        }
-        self.drop_events(limit);
-    }
-
-    fn event(&mut self, body: Body, limit: usize) {
-        self.cost += cost(&body);
-        self.notes.push_back(Note::Event(body));
-        self.drop_events(limit);
-    }
-
-    /// Drops the oldest events until what waits is within the limit; all other notes stay, in their order.
-    fn drop_events(&mut self, limit: usize) {
-        // A few events are always kept: an entry's own cost must not drop the end of a text that just fits.
-        while self.cost > limit + CHUNK + limit / CHUNK * EVENT_COST {
-            let Some(note) = self.notes.pop_front() else { break };
-            let (events, bytes) = match note {
-                Note::Event(body) => {
-                    self.cost -= cost(&body);
-                    (1, printed_by(&body))
-                }
-                Note::Lost { events, bytes } => (events, bytes),
-                note => {
-                    self.kept.push(note);
-                    continue;
-                }
-            };
-            match self.kept.last_mut() {
-                Some(Note::Lost { events: e, bytes: b }) => {
-                    *e += events;
-                    *b += bytes;
-                }
-                _ => self.kept.push(Note::Lost { events, bytes }),
-            }
-        }
-    }
-
-    /// Whether there is something that cannot wait while the server sleeps like this.
-    fn holds(&self, how: Sleep) -> bool {
-        match how {
-            Sleep::Dozing => !self.kept.iter().chain(&self.notes).all(Note::can_wait),
-            _ => !(self.kept.is_empty() && self.notes.is_empty()),
-        }
-    }
-
-    fn into_notes(self) -> Vec<Note> {
-        let mut notes = self.kept;
-        notes.extend(self.notes);
-        notes
-    }
-}
-
-/// The nearest character boundary at or before `index`.
-fn floor_boundary(text: &str, index: usize) -> usize {
-    (0..=index.min(text.len())).rev().find(|index| text.is_char_boundary(*index)).unwrap_or(0)
-}
-
-/// The nearest character boundary at or after `index`.
-fn ceil_boundary(text: &str, index: usize) -> usize {
-    (index..=text.len()).find(|index| text.is_char_boundary(*index)).unwrap_or(text.len())
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::core::ring::CHUNK, *};
     use crate::system::waker_pair;
     use std::io::Read;
 
@@ -427,6 +339,24 @@ mod tests {
         let (inbox, _woken) = inbox();
         inbox.output("a", Stream::Out, &"é".repeat(LIMIT));
         assert_eq!(brief(of(&inbox.take(), "a")), ["lost 1 262144", "65536", "65536", "65536", "65536"]);
+    }
+
+    #[test]
+    fn a_shared_text_is_cut_and_counted_as_others_are() {
+        let (inbox, _woken) = inbox();
+        inbox.output("a", Stream::Out, "before");
+        inbox.output_shared("a", Stream::Out, Box::new("é".repeat(CHUNK)));
+        inbox.output("a", Stream::Out, "after");
+        assert!(inbox.sleep(Sleep::Dozing));
+        assert_eq!(brief(of(&inbox.take(), "a")), ["6", "65536", "65536", "5"]);
+        inbox.output_shared("a", Stream::Out, Box::new("é".repeat(LIMIT)));
+        assert_eq!(brief(of(&inbox.take(), "a")), ["lost 1 262144", "65536", "65536", "65536", "65536"]);
+        inbox.began("a", 1);
+        for _ in 0..3 {
+            inbox.output_shared("a", Stream::Err, Box::new("x".repeat(LIMIT)));
+        }
+        let told = inbox.take();
+        assert_eq!(brief(of(&told, "a")), ["began 1", "lost 2 524288", "65536", "65536", "65536", "65536"]);
     }
 
     #[test]
