@@ -54,11 +54,20 @@ $("reader").addEventListener("click", () => {
 
 // -- tasks --------------------------------------------------------------------------------------------------------
 
+const answers = new Map(); // to the question that each dialog shows
 const ask = (dialog) => new Promise((resolve) => {
+  answers.get(dialog)?.(false); // the one before is over, and the event that tells so is still to come
+  answers.set(dialog, resolve);
   dialog.returnValue = "";
-  dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
   dialog.showModal();
 });
+for (const dialog of document.querySelectorAll("dialog")) {
+  dialog.addEventListener("close", () => {
+    if (dialog.open) return; // that of the one before
+    answers.get(dialog)?.(dialog.returnValue === "yes");
+    answers.delete(dialog);
+  });
+}
 
 const tree = taskTree($("tree"), async (task) => {
   $("confirm-text").textContent = `Cancel task ${task.name} (${task.coroutine})? It gets a CancelledError where it waits.`;
