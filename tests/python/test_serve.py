@@ -468,6 +468,20 @@ class Interrupts(ServeTest):
 
 
 class Output(ServeTest):
+    def test_strings_whose_end_prints(self):
+        with Client(self.serve({}).path) as client:
+            client.open()
+            cell = """
+                import sys
+                class Loud(str):
+                    def __del__(self): print("gone")
+                # More than is kept.
+                for _ in range(300): _n = sys.stdout.write(Loud("x" * 100_000))
+                7
+            """
+            outcome, text = client.eval(textwrap.dedent(cell))
+            self.assertEqual((outcome, text.splitlines()[-1]), (DONE, "7"))
+
     def test_that_of_the_program_stays_where_it_was(self):
         with contextlib.redirect_stdout(io.StringIO()) as program:
             server = self.serve({})
